@@ -1,0 +1,43 @@
+export interface BackoffPolicy {
+  readonly baseMs: number;
+  readonly capMs: number;
+}
+
+/** The numbers that a decision depends on. `version` goes with every decision into the record. */
+export interface RetryPolicy {
+  readonly version: string;
+  readonly backoff: BackoffPolicy;
+  /** For an agent that is offline: it does not come back within seconds. */
+  readonly slowBackoff: BackoffPolicy;
+  readonly maxAttempts: number;
+  /** What a lease adds to the sum of a call's time-outs. */
+  readonly leaseMarginMs: number;
+  readonly verdictTimeoutMs: number;
+  readonly maxAgeMs: number;
+  /** Failures in a row that open a lane, and for how long. */
+  readonly breaker: { readonly failures: number; readonly openMs: number };
+  /** How long a credential stays open after two 401 in a row; six lock the key upstream. */
+  readonly credentialOpenMs: number;
+  /** Calls spent to find the culprits of one first rejection. */
+  readonly splitBudget: number;
+  /** Where a 429 names no window. */
+  readonly defaultPauseMs: number;
+}
+
+const SECOND = 1_000;
+const MINUTE = 60 * SECOND;
+const HOUR = 60 * MINUTE;
+
+export const defaultRetryPolicy: RetryPolicy = {
+  version: '1',
+  backoff: { baseMs: 15 * SECOND, capMs: 15 * MINUTE },
+  slowBackoff: { baseMs: 5 * MINUTE, capMs: HOUR },
+  maxAttempts: 5,
+  leaseMarginMs: 15 * SECOND,
+  verdictTimeoutMs: 6 * HOUR,
+  maxAgeMs: 7 * 24 * HOUR,
+  breaker: { failures: 5, openMs: MINUTE },
+  credentialOpenMs: 5 * MINUTE,
+  splitBudget: 20,
+  defaultPauseMs: MINUTE,
+};
