@@ -15,7 +15,7 @@ export type UnknownCause =
   | 'reset'
   | 'gateway'
   | 'truncated'
-  /** A 2xx that carries an error code. */
+  /** A 2xx that carries an error code, or a list that is none. */
   | 'contradiction'
   /** An agent or query error on several clusters: some of them may have been taken. */
   | 'partial'
@@ -37,7 +37,12 @@ export type CallOutcome =
       readonly evidence: Evidence;
     }
   /** Surely not carried out. `slow`: an agent is offline, which does not pass in seconds. */
-  | { readonly kind: 'unavailable'; readonly costsAttempt: boolean; readonly slow: boolean; readonly evidence: Evidence }
+  | {
+      readonly kind: 'unavailable';
+      readonly costsAttempt: boolean;
+      readonly slow: boolean;
+      readonly evidence: Evidence;
+    }
   /** Says something about us or the endpoint, and nothing about the targets. */
   | { readonly kind: 'blocked'; readonly by: 'authentication' | 'endpoint'; readonly evidence: Evidence }
   /** `task`: the whole task is at fault; `cluster`: one cluster may be to blame, so several are split. */
@@ -59,6 +64,8 @@ export type NotSentCause =
   | 'token'
   /** Too little of the call's lease was left at the moment of writing. */
   | 'lease'
+  /** Between its start and its sending the lane was paused, or one of its requests cancelled. */
+  | 'held'
   /** The service is stopping. */
   | 'shutdown';
 

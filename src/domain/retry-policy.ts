@@ -3,6 +3,17 @@ export interface BackoffPolicy {
   readonly capMs: number;
 }
 
+/** How the fate of unknown calls is found out. */
+export interface LookupPolicy {
+  /** After the end of the lease: before it, an old failure may only be a new one that does not show yet. */
+  readonly graceMs: number;
+  /** Between tries, where the upstream cannot be read. */
+  readonly backoff: BackoffPolicy;
+  readonly giveUpAfterMs: number;
+  /** What becomes of the targets of a call whose fate cannot be found out. */
+  readonly giveUpAs: 'unverified' | 'send_again';
+}
+
 /** The numbers that a decision depends on. `version` goes with every decision into the record. */
 export interface RetryPolicy {
   readonly version: string;
@@ -13,6 +24,7 @@ export interface RetryPolicy {
   /** What a lease adds to the sum of a call's time-outs. */
   readonly leaseMarginMs: number;
   readonly verdictTimeoutMs: number;
+  readonly lookup: LookupPolicy;
   readonly maxAgeMs: number;
   /** Failures in a row that open a lane, and for how long. */
   readonly breaker: { readonly failures: number; readonly openMs: number };
@@ -35,6 +47,12 @@ export const defaultRetryPolicy: RetryPolicy = {
   maxAttempts: 5,
   leaseMarginMs: 15 * SECOND,
   verdictTimeoutMs: 6 * HOUR,
+  lookup: {
+    graceMs: 90 * SECOND,
+    backoff: { baseMs: 15 * SECOND, capMs: 5 * MINUTE },
+    giveUpAfterMs: 2 * HOUR,
+    giveUpAs: 'unverified',
+  },
   maxAgeMs: 7 * 24 * HOUR,
   breaker: { failures: 5, openMs: MINUTE },
   credentialOpenMs: 5 * MINUTE,

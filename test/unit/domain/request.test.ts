@@ -1,0 +1,55 @@
+import { expect, it } from '@jest/globals';
+import { submissionMeaning, type Submission } from '../../../src/domain/request.js';
+import { fromMask, SCAN_TYPES, toMask } from '../../../src/domain/scan-type.js';
+import { halves } from '../../../src/domain/split.js';
+import fc from 'fast-check';
+
+const submission: Submission = {
+  projectId: 'p',
+  enterpriseProjectId: '0',
+  taskId: 't',
+  range: 'specific_cluster',
+  clusterIds: ['a', 'b'],
+  scanTypes: [],
+  priority: 'normal',
+  deadline: null,
+  labels: { x: '1', y: '2' },
+};
+
+it('means the same in whatever order the labels stand', () => {
+  expect(submissionMeaning({ ...submission, labels: { y: '2', x: '1' } })).toBe(submissionMeaning(submission));
+});
+
+it.each<[string, Partial<Submission>]>([
+  ['another project', { projectId: 'q' }],
+  ['another enterprise project', { enterpriseProjectId: '1' }],
+  ['another task', { taskId: 'u' }],
+  ['another range', { range: 'all_failed_cluster', clusterIds: [] }],
+  ['one cluster less', { clusterIds: ['a'] }],
+  ['scan types', { scanTypes: ['benchmark'] }],
+  ['another priority', { priority: 'urgent' }],
+  ['a deadline', { deadline: new Date(1) }],
+  ['another label', { labels: { x: '1', y: '3' } }],
+])('means something else with %s', (_title, changed) => {
+  expect(submissionMeaning({ ...submission, ...changed })).not.toBe(submissionMeaning(submission));
+});
+
+it('keeps scan types as bits, and none as every failed item', () => {
+  fc.assert(
+    fc.property(fc.subarray([...SCAN_TYPES], { minLength: 1 }), (types) => {
+      expect(fromMask(toMask(types))).toEqual(types);
+    }),
+  );
+  expect(fromMask(toMask([]))).toBeNull();
+});
+
+it('halves without losing or doubling any', () => {
+  fc.assert(
+    fc.property(fc.array(fc.integer(), { minLength: 2 }), (clusters) => {
+      const [first, second] = halves(clusters);
+      expect([...first, ...second]).toEqual(clusters);
+      expect(first.length - second.length).toBeGreaterThanOrEqual(0);
+      expect(first.length - second.length).toBeLessThanOrEqual(1);
+    }),
+  );
+});
