@@ -43,6 +43,10 @@ export interface AppConfig {
   readonly databasePoolSize: number;
   /** Null: BullMQ runs on its own Postgres backend, in the same database. */
   readonly redisUrl: Secret | null;
+  /** Whether a Redis that may evict keys is refused. */
+  readonly redisEviction: 'refuse' | 'warn';
+  /** How long to wait for PostgreSQL at start. */
+  readonly startTimeoutMs: number;
   readonly credentials: readonly CredentialConfig[];
   readonly policy: RetryPolicy;
   /** Classes for HSS codes that no public source explains, by code. */

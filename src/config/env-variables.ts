@@ -1,0 +1,171 @@
+import { defaultRetryPolicy } from '../domain/retry-policy.js';
+import type { ErrorClass } from './app-config.js';
+import { Secret } from './secret.js';
+import { duration, oneOf, optional, required, text, variable, whole, type Parser } from './variable.js';
+
+const policy = defaultRetryPolicy;
+
+/** Everything the service reads from its environment, in the order in which the README lists it. */
+export const envVariables = {
+  role: variable('ROLE', 'all', 'what this process does: api, worker, or both (all)', oneOf('api', 'worker', 'all')),
+  host: variable('HOST', '127.0.0.1', 'address to listen on', text(/^[\w.:-]{1,253}$/, 'a host name or an address')),
+  port: variable('PORT', '3000', 'port to listen on; 0 takes a free one', whole(0, 65_535)),
+  databaseUrl: required('DATABASE_URL', 'PostgreSQL 18 or newer; the truth', url('postgres', 'postgresql')),
+  databasePoolSize: variable('DATABASE_POOL_SIZE', '10', 'connections to PostgreSQL of one process', whole(2, 1_000)),
+  redisUrl: optional(
+    'REDIS_URL',
+    'Redis for the queue; without it the queue lives in PostgreSQL',
+    url('redis', 'rediss'),
+  ),
+  redisEviction: variable(
+    'REDIS_EVICTION',
+    'refuse',
+    'what to do at start about a Redis that may evict keys: refuse, or warn',
+    oneOf('refuse', 'warn'),
+  ),
+  startTimeout: variable('START_TIMEOUT', '30s', 'how long to wait for PostgreSQL at start', duration('0s', '1h')),
+  credentialsFile: required(
+    'CREDENTIALS_FILE',
+    'path of the YAML file with the credentials',
+    text(/^[^\0]+$/, 'a path'),
+  ),
+  errorClasses: variable(
+    'HSS_ERROR_CLASSES',
+    '',
+    'classes of HSS codes, such as HSS.1021=rejected_task,HSS.1019=unavailable; they stand above the built-in table',
+    errorClasses,
+  ),
+  maxOpenTargets: variable(
+    'MAX_OPEN_TARGETS',
+    '1000000',
+    'open targets that one caller may have',
+    whole(1, 1_000_000_000),
+  ),
+  idempotencyRetention: variable(
+    'IDEMPOTENCY_RETENTION',
+    '30d',
+    'how long an Idempotency-Key is remembered',
+    duration('1h', '3650d'),
+  ),
+  workerConcurrency: variable('WORKER_CONCURRENCY', '32', 'lanes that one worker looks at at once', whole(1, 1_000)),
+  sweepInterval: variable(
+    'SWEEP_INTERVAL',
+    '1s',
+    'how often lost bells and ended leases are looked for',
+    duration('50ms', '1m'),
+  ),
+  shutdownGrace: variable(
+    'SHUTDOWN_GRACE',
+    '8s',
+    'how long calls under way may take when the service stops',
+    duration('0s', '10m'),
+  ),
+  logLevel: variable(
+    'LOG_LEVEL',
+    'info',
+    'least severe level to log',
+    oneOf('fatal', 'error', 'warn', 'info', 'debug', 'silent'),
+  ),
+  policyVersion: variable(
+    'POLICY_VERSION',
+    policy.version,
+    'recorded with each decision; change it with the numbers below',
+    text(/^[\w.-]{1,40}$/, '1 to 40 letters, digits and . _ -'),
+  ),
+  backoffBase: wait(
+    'RETRY_BACKOFF_BASE',
+    policy.backoff.baseMs,
+    'first wait after a failure; it doubles with each attempt',
+  ),
+  backoffCap: wait('RETRY_BACKOFF_CAP', policy.backoff.capMs, 'longest wait after a failure'),
+  slowBackoffBase: wait('RETRY_SLOW_BACKOFF_BASE', policy.slowBackoff.baseMs, 'first wait while an agent is offline'),
+  slowBackoffCap: wait('RETRY_SLOW_BACKOFF_CAP', policy.slowBackoff.capMs, 'longest wait while an agent is offline'),
+  maxAttempts: variable(
+    'RETRY_MAX_ATTEMPTS',
+    String(policy.maxAttempts),
+    'attempts of a target before it is exhausted',
+    whole(1, 1_000),
+  ),
+  leaseMargin: wait('LEASE_MARGIN', policy.leaseMarginMs, "what a call's lease adds to its time-outs"),
+  verdictTimeout: wait(
+    'VERDICT_TIMEOUT',
+    policy.verdictTimeoutMs,
+    'after it an accepted target without a verdict is unverified',
+  ),
+  lookupGrace: wait(
+    'LOOKUP_GRACE',
+    policy.lookup.graceMs,
+    'after a lost call has lost its lease, before it is looked up: its effect may not show sooner',
+  ),
+  lookupBackoffBase: wait('LOOKUP_BACKOFF_BASE', policy.lookup.backoff.baseMs, 'first wait after a lookup that failed'),
+  lookupBackoffCap: wait('LOOKUP_BACKOFF_CAP', policy.lookup.backoff.capMs, 'longest wait after a lookup that failed'),
+  lookupGiveUpAfter: wait('LOOKUP_GIVE_UP_AFTER', policy.lookup.giveUpAfterMs, 'how long a lookup is tried'),
+  lookupGiveUpAs: variable(
+    'LOOKUP_GIVE_UP_AS',
+    policy.lookup.giveUpAs,
+    'what becomes of targets whose fate cannot be found out: unverified, or send_again, which may repeat a call',
+    oneOf('unverified', 'send_again'),
+  ),
+  maxAge: wait('MAX_AGE', policy.maxAgeMs, 'after it a target that is still waiting is expired'),
+  breakerFailures: variable(
+    'BREAKER_FAILURES',
+    String(policy.breaker.failures),
+    'failures in a row that open the breaker of a lane',
+    whole(1, 1_000),
+  ),
+  breakerOpen: wait('BREAKER_OPEN', policy.breaker.openMs, 'how long a breaker stays open'),
+  credentialOpen: wait(
+    'CREDENTIAL_OPEN',
+    policy.credentialOpenMs,
+    'how long a credential rests after two refusals; six lock the key',
+  ),
+  splitBudget: variable(
+    'SPLIT_BUDGET',
+    String(policy.splitBudget),
+    'calls to find the culprits of one rejection',
+    whole(0, 1_000),
+  ),
+} as const;
+
+function wait(name: string, fallbackMs: number, meaning: string): ReturnType<typeof variable<number>> {
+  return variable(name, written(fallbackMs), meaning, duration('1ms', '365d'));
+}
+
+/** 900000 → `15m`: the default as one would write it. */
+function written(ms: number): string {
+  const units = [
+    ['d', 86_400_000],
+    ['h', 3_600_000],
+    ['m', 60_000],
+    ['s', 1_000],
+  ] as const;
+  const unit = units.find(([, size]) => ms >= size && ms % size === 0);
+  return unit ? `${ms / unit[1]}${unit[0]}` : `${ms}ms`;
+}
+
+function url(...schemes: readonly string[]): Parser<Secret> {
+  return (raw) => {
+    const isGood = schemes.some((scheme) => raw.startsWith(`${scheme}://`)) && URL.canParse(raw);
+    return isGood ? { value: new Secret(raw) } : { mustBe: `a URL that starts with ${schemes.join(':// or ')}://` };
+  };
+}
+
+const CLASSES: readonly ErrorClass[] = ['rejected_cluster', 'rejected_task', 'unavailable', 'unknown', 'blocked'];
+
+/** HSS codes only: what the gateway's codes mean is documented. */
+function errorClasses(raw: string): ReturnType<Parser<ReadonlyMap<string, ErrorClass>>> {
+  const pairs = raw
+    .split(',')
+    .map((pair) => pair.trim())
+    .filter((pair) => pair !== '');
+  const read = pairs.map((pair): [string, ErrorClass] | null => {
+    const [, code, word] = /^(HSS\.\d{4}|\d{8})\s*=\s*(\w+)$/.exec(pair) ?? [];
+    const errorClass = CLASSES.find((candidate) => candidate === word);
+    return code && errorClass ? [code, errorClass] : null;
+  });
+  const good = read.filter((pair) => pair !== null);
+  const isGood = good.length === read.length && new Set(good.map(([code]) => code)).size === good.length;
+  return isGood
+    ? { value: new Map(good) }
+    : { mustBe: `a list such as HSS.1021=rejected_task, each code once; classes are ${CLASSES.join(', ')}` };
+}
