@@ -1,4 +1,5 @@
 import { fromMask, type ScanMask } from '../domain/scan-type.js';
+import { MAX_CLUSTERS_PER_CALL } from '../domain/call.js';
 
 /** A cluster as it is sent, with its scan types as a mask. */
 export interface ClusterRange {
@@ -9,9 +10,6 @@ export interface ClusterRange {
 export type RetryRange =
   | { readonly rangeType: 'all_failed_cluster' }
   | { readonly rangeType: 'specific_cluster'; readonly clusters: readonly ClusterRange[] };
-
-/** HSS takes 1 to 200 clusters a call. */
-export const MAX_CLUSTERS_PER_CALL = 200;
 
 /** The body of RetryTask, byte for byte: its hash is kept, so the order of fields and clusters is part of the contract. */
 export function retryTaskBody(range: RetryRange): string {
