@@ -1,0 +1,45 @@
+/** Places between two steps that must be safe to die at. The fault suite kills the process at each of them. */
+export const CRASH_POINTS = [
+  'submit.key_taken',
+  'submit.stored',
+  'submit.committed',
+  'submit.rung',
+  'cancel.marked',
+  'cancel.ended',
+  'start.locked',
+  'start.filled',
+  'start.written',
+  'start.committed',
+  'send.before',
+  'send.answered',
+  'settle.locked',
+  'settle.ended',
+  'settle.applied',
+  'settle.committed',
+  'sweep.lease_found',
+  'sweep.lease_ended',
+  'sweep.verdict_ended',
+  'sweep.request_ended',
+  'sweep.rung',
+  'lookup.taken',
+  'lookup.committed',
+  'lookup.answered',
+  'lookup.ended',
+  'lookup.resolved',
+  'lookup.settled',
+  'stop.begun',
+  'stop.drained',
+] as const;
+export type CrashPoint = (typeof CRASH_POINTS)[number];
+
+let visit: ((point: CrashPoint) => void) | null = null;
+
+/** Does nothing in production. */
+export function crashPoint(point: CrashPoint): void {
+  visit?.(point);
+}
+
+/** For the fault suite alone. */
+export function onCrashPoint(visitor: (point: CrashPoint) => void): void {
+  visit = visitor;
+}

@@ -1,0 +1,19 @@
+import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import { DocumentBuilder, SwaggerModule } from '@nestjs/swagger';
+
+/** OpenAPI 3.1 at /openapi.json and a page at /docs; both are open to all, since they tell nothing that the README does not. */
+export function serveOpenApi(app: NestFastifyApplication, version: string): void {
+  const document = new DocumentBuilder()
+    .setOpenAPIVersion('3.1.0')
+    .setTitle('rescan')
+    .setDescription(
+      'Re-runs failed cluster scans within the call budget of the upstream, and knows what became of each.',
+    )
+    .setVersion(version)
+    .addBearerAuth({ type: 'http', scheme: 'bearer', description: 'An API key.' })
+    .build();
+  SwaggerModule.setup('docs', app, () => SwaggerModule.createDocument(app, document), {
+    jsonDocumentUrl: 'openapi.json',
+    customSiteTitle: 'rescan',
+  });
+}

@@ -1,0 +1,42 @@
+import { DomainError } from '../../domain/domain-error.js';
+import { isUuid } from './ids.js';
+
+export const DEFAULT_LIMIT = 50;
+export const MAX_LIMIT = 200;
+
+export interface Page<T> {
+  readonly items: T[];
+  readonly nextCursor: string | null;
+}
+
+/** One more row than the page shows was read: it says whether there is a next page, and is not shown. */
+export function toPage<T>(rows: readonly T[], limit: number, keyOf: (row: T) => string): Page<T> {
+  const items = rows.slice(0, limit);
+  const last = items.at(-1);
+  return { items, nextCursor: rows.length > limit && last !== undefined ? encodeCursor(keyOf(last)) : null };
+}
+
+/** Opaque to callers: a version and the key of the last row shown. */
+const encodeCursor = (key: string): string => Buffer.from(`1:${key}`).toString('base64url');
+
+/** @returns the key of the last row shown, a UUID; null for no cursor */
+export const uuidCursor = (cursor: string | undefined): string | null => decodeCursor(cursor, isUuid);
+
+/** @returns the key of the last row shown, a bigint in digits; null for no cursor */
+export const bigintCursor = (cursor: string | undefined): string | null =>
+  decodeCursor(cursor, (key) => /^[1-9]\d{0,17}$/.test(key));
+
+/** @returns the place of the last row shown in a list of fixed order; 0 for no cursor */
+export const placeCursor = (cursor: string | undefined): number =>
+  Number(decodeCursor(cursor, (key) => /^[1-9]\d{0,5}$/.test(key)) ?? 0);
+
+function decodeCursor(cursor: string | undefined, isKey: (key: string) => boolean): string | null {
+  if (cursor === undefined) return null;
+  const text = Buffer.from(cursor, 'base64url').toString('latin1');
+  const key = text.slice(2);
+  // Encoded again, it must be the same: base64 reads many texts as one.
+  if (!text.startsWith('1:') || !isKey(key) || encodeCursor(key) !== cursor) {
+    throw new DomainError('bad_cursor', 'Send the nextCursor of the page before, as it was.');
+  }
+  return key;
+}

@@ -1,0 +1,2 @@
+/** "Look at this lane." */
+export const BELLS = 'bells';
