@@ -1,0 +1,185 @@
+import { Inject, Injectable } from '@nestjs/common';
+import { createHash } from 'node:crypto';
+import type { AppConfig } from '../config/app-config.js';
+import type { Lane } from '../config/lanes.js';
+import { APP_CONFIG } from '../config/tokens.js';
+import { MAX_CLUSTERS_PER_CALL } from '../domain/call.js';
+import { laneGate } from '../domain/lane.js';
+import { CallLedger } from '../ledger/calls.js';
+import { ChoosingLedger, type ChosenTask, type ServedProjects } from '../ledger/choosing.js';
+import { applyMoves, lockRequests, type Move } from '../ledger/counts.js';
+import { FillingLedger, type Filled } from '../ledger/filling.js';
+import { LaneLedger, type LaneReading } from '../ledger/lanes.js';
+import { Clock } from '../platform/clock.js';
+import { crashPoint } from '../platform/crash-points.js';
+import { PrismaService, type Tx } from '../platform/prisma/prisma.service.js';
+import { processName } from '../platform/process-name.js';
+import { retryTaskBody, type RetryRange } from '../upstream/wire.js';
+import { toRange } from './call-range.js';
+
+/** A call whose row is committed, and that may be sent. */
+export interface StartedCall {
+  readonly id: string;
+  readonly credential: string;
+  readonly projectId: string;
+  readonly enterpriseProjectId: string;
+  readonly taskId: string;
+  readonly range: RetryRange;
+  readonly body: string;
+  /** The upstream's clock at the start, as far as it was known. */
+  readonly at: Date;
+  readonly clockOffsetMs: number;
+  /** `Clock.monotonicMs` before the starting transaction: the lease is counted from here. */
+  readonly leasedAtMs: number;
+}
+
+/** What a look at a lane came to. `nextLookAt` is null where only another event can change it. */
+export type Turn =
+  | { readonly kind: 'started'; readonly call: StartedCall }
+  | { readonly kind: 'nothing'; readonly now: Date; readonly nextLookAt: Date | null };
+
+/** Tasks that another lane holds just now are left to it; after so many a bell later is better than a longer transaction. */
+const MAX_TASKS = 5;
+/** Passes of one filling; each takes what it can or parks what it cannot. */
+const MAX_PASSES = 5;
+
+/** Puts one call together at the moment at which its lane may send it, in one transaction. */
+@Injectable()
+export class CallStarter {
+  constructor(
+    @Inject(APP_CONFIG) private readonly config: AppConfig,
+    private readonly prisma: PrismaService,
+    private readonly clock: Clock,
+    private readonly lanes: LaneLedger,
+    private readonly choosing: ChoosingLedger,
+    private readonly filling: FillingLedger,
+    private readonly calls: CallLedger,
+  ) {}
+
+  start(lane: Lane): Promise<Turn> {
+    const leasedAtMs = this.clock.monotonicMs();
+    return this.prisma.transact(async (tx) => {
+      await this.lanes.lock(tx, lane.id);
+      crashPoint('start.locked');
+      const reading = await this.lanes.read(tx, lane.id);
+      const gate = laneGate(reading.situation);
+      const { now } = reading.situation;
+      if (!gate.open) return { kind: 'nothing', now, nextLookAt: gate.until };
+      if (!(await this.mayUseCredential(tx, lane, reading))) return { kind: 'nothing', now, nextLookAt: null };
+      return this.chooseAndWrite(tx, lane, reading, leasedAtMs);
+    });
+  }
+
+  /** Another operation's lane may be trying the same unconfirmed credential in this very moment. */
+  private async mayUseCredential(tx: Tx, lane: Lane, reading: LaneReading): Promise<boolean> {
+    if (reading.situation.credential.confirmed) return true;
+    const locked = await this.lanes.lockCredential(tx, lane.credential.name);
+    return locked.confirmed || locked.sending === 0;
+  }
+
+  private async chooseAndWrite(tx: Tx, lane: Lane, reading: LaneReading, leasedAtMs: number): Promise<Turn> {
+    const { now } = reading.situation;
+    const projects: ServedProjects = lane.credential.projects;
+    const tried: bigint[] = [];
+    while (tried.length < MAX_TASKS) {
+      const scanTaskId = await this.choosing.firstDueTask(tx, projects, now, tried);
+      if (scanTaskId === null) return { kind: 'nothing', now, nextLookAt: await this.choosing.nextDueAt(tx, projects) };
+      tried.push(scanTaskId);
+      const task = await this.choosing.lockTask(tx, scanTaskId, now);
+      const call = task && (await this.fillAndWrite(tx, lane, reading, task, leasedAtMs));
+      if (call) return { kind: 'started', call };
+    }
+    return { kind: 'nothing', now, nextLookAt: now };
+  }
+
+  private async fillAndWrite(
+    tx: Tx,
+    lane: Lane,
+    reading: LaneReading,
+    task: ChosenTask,
+    leasedAtMs: number,
+  ): Promise<StartedCall | null> {
+    const filled = await this.fill(tx, task, reading.callId, reading.situation.now);
+    crashPoint('start.filled');
+    const taken = filled.filter((target) => target.taken);
+    if (taken.length === 0) {
+      await this.filling.letGo(tx, reading.callId);
+      if (filled.length === 0) await this.filling.parkRequests(tx, task);
+      await this.count(tx, filled);
+      return null;
+    }
+    const { range, targetIds, scanMasks } = toRange(taken);
+    const body = retryTaskBody(range);
+    await this.writeCall(tx, lane, reading, task, { range, targetIds, scanMasks, body, taken });
+    await this.count(tx, filled);
+    crashPoint('start.written');
+    const { callId: id, clockOffsetMs } = reading;
+    const at = new Date(reading.situation.now.getTime() + clockOffsetMs);
+    const { projectId, taskId, enterpriseProjectId } = task;
+    const credential = lane.credential.name;
+    return { id, credential, projectId, taskId, enterpriseProjectId, range, body, at, clockOffsetMs, leasedAtMs };
+  }
+
+  /** Pass by pass until the call is full or nothing is left: a pass ends early where many want the same clusters. */
+  private async fill(tx: Tx, task: ChosenTask, callId: string, now: Date): Promise<Filled[]> {
+    const filled: Filled[] = [];
+    const clusters = new Set<string | null>();
+    for (let pass = 0; pass < MAX_PASSES && clusters.size < MAX_CLUSTERS_PER_CALL; pass += 1) {
+      const found = await this.filling.fill(tx, task, callId, now, MAX_CLUSTERS_PER_CALL - clusters.size);
+      filled.push(...found.filled);
+      for (const target of found.filled) if (target.taken) clusters.add(target.clusterId);
+      if (found.exhausted) break;
+    }
+    return filled;
+  }
+
+  private async writeCall(
+    tx: Tx,
+    lane: Lane,
+    reading: LaneReading,
+    task: ChosenTask,
+    content: {
+      range: RetryRange;
+      targetIds: readonly bigint[];
+      scanMasks: readonly number[];
+      body: string;
+      taken: readonly Filled[];
+    },
+  ): Promise<void> {
+    const { opening } = task;
+    const leaseMs = lane.credential.timeoutMs + this.config.policy.leaseMarginMs;
+    const startedAt = reading.situation.now;
+    await this.calls.insert(
+      tx,
+      {
+        id: reading.callId,
+        laneId: lane.id,
+        credential: lane.credential.name,
+        scanTaskId: task.scanTaskId,
+        projectId: task.projectId,
+        rangeType: content.range.rangeType,
+        clusterCount: content.range.rangeType === 'specific_cluster' ? content.range.clusters.length : 0,
+        targetIds: content.targetIds,
+        scanMasks: content.scanMasks,
+        bodySha256: new Uint8Array(createHash('sha256').update(content.body).digest()),
+        startedAt,
+        leaseUntil: new Date(startedAt.getTime() + leaseMs),
+        policyVersion: this.config.policy.version,
+        worker: processName,
+        splitOrigin: opening.kind === 'half' ? await this.calls.splitOrigin(tx, opening.parent) : null,
+      },
+      [...new Set(content.taken.map(({ requestId }) => requestId))].sort(),
+    );
+  }
+
+  private async count(tx: Tx, filled: readonly Filled[]): Promise<void> {
+    const moves: Move[] = filled.map(({ requestId, taken }) => ({
+      requestId,
+      from: 'waiting',
+      to: taken ? 'sending' : 'waiting',
+      n: 1,
+    }));
+    await lockRequests(tx, [...new Set(moves.map(({ requestId }) => requestId))]);
+    await applyMoves(tx, moves);
+  }
+}

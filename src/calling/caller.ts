@@ -1,0 +1,144 @@
+import { Inject, Injectable, Logger, type OnModuleInit } from '@nestjs/common';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { AppConfig } from '../config/app-config.js';
+import type { Lane } from '../config/lanes.js';
+import { APP_CONFIG } from '../config/tokens.js';
+import { noEvidence } from '../domain/call-outcome.js';
+import { CallLedger } from '../ledger/calls.js';
+import { LaneLedger } from '../ledger/lanes.js';
+import { Clock } from '../platform/clock.js';
+import { crashPoint } from '../platform/crash-points.js';
+import { Bells } from '../platform/queues/bells.js';
+import { ScanTasks, type RetryAnswer } from '../upstream/scan-tasks.js';
+import { CallReport } from './call-report.js';
+import { CallSettler } from './call-settler.js';
+import { CallStarter, type StartedCall } from './call-starter.js';
+import { Lookers, type Looker } from './lookers.js';
+
+/** Calls of one look that may be out at once, and in all: then the other lanes have their turn. */
+const MAX_OUT = 8;
+const MAX_CALLS_A_LOOK = 24;
+/** How long an answer is kept while the database is away. */
+const PATIENCE_MS = 5 * 60_000;
+/** A new offset of the upstream's clock is written down when it differs by more than this from the one known. */
+const CLOCK_STEP_MS = 2_000;
+
+/** Starts, sends and settles what a lane may send now, and leaves a bell for its next useful moment. */
+@Injectable()
+export class Caller implements Looker, OnModuleInit {
+  private readonly logger = new Logger(Caller.name);
+  private stopping = false;
+
+  constructor(
+    @Inject(APP_CONFIG) private readonly config: AppConfig,
+    private readonly clock: Clock,
+    private readonly bells: Bells,
+    private readonly lanes: LaneLedger,
+    private readonly calls: CallLedger,
+    private readonly starter: CallStarter,
+    private readonly settler: CallSettler,
+    private readonly scanTasks: ScanTasks,
+    private readonly report: CallReport,
+    private readonly lookers: Lookers,
+  ) {}
+
+  onModuleInit(): void {
+    this.lookers.register(['retryTask'], this);
+  }
+
+  stop(): void {
+    this.stopping = true;
+  }
+
+  /** One look at a lane: while its calls are out, the next is started, up to a bound. */
+  async look(lane: Lane): Promise<void> {
+    const out = new Set<Promise<void>>();
+    try {
+      for (let started = 0; started < MAX_CALLS_A_LOOK && !this.stopping;) {
+        if (out.size >= MAX_OUT) await Promise.race(out);
+        const turn = await this.starter.start(lane);
+        if (turn.kind === 'started') {
+          crashPoint('start.committed');
+          started += 1;
+          const ending = this.finish(lane, turn.call).finally(() => out.delete(ending));
+          out.add(ending);
+          continue;
+        }
+        if (turn.nextLookAt) {
+          await this.bells.ringLater(lane.id, turn.nextLookAt, turn.nextLookAt.getTime() - turn.now.getTime());
+        }
+        if (out.size === 0) return;
+        // What ends may free the lane: a probe, a credential's first call, targets that come back.
+        await Promise.race(out);
+      }
+    } finally {
+      await Promise.all(out);
+    }
+    if (!this.stopping) await this.bells.ring([lane.id]);
+  }
+
+  private async finish(lane: Lane, call: StartedCall): Promise<void> {
+    const answer = await this.send(call);
+    crashPoint('send.answered');
+    const { outcome } = answer;
+    if (outcome.kind === 'blocked' && outcome.by === 'authentication') this.scanTasks.renewCredential(call.credential);
+    try {
+      const settled = await this.settlePatiently(call, lane, answer);
+      crashPoint('settle.committed');
+      this.report.settled(lane, call, answer, settled);
+      await this.keepClockOffset(call, answer);
+    } catch (error) {
+      // Its lease ends, the sweep finds it unknown, and it is looked up: never sent again on a guess.
+      this.logger.error({ msg: 'a call could not be settled', callId: call.id, laneId: lane.id, err: error });
+    }
+  }
+
+  private async send(call: StartedCall): Promise<RetryAnswer> {
+    if (this.stopping) return notSent('shutdown');
+    if (!(await this.mayLeave(call))) return notSent('held');
+    const { policy } = this.config;
+    /** What the lease has beyond the time-outs may pass before the first byte, and no more. */
+    const mayStart = (): boolean => !this.stopping && this.clock.monotonicMs() - call.leasedAtMs < policy.leaseMarginMs;
+    crashPoint('send.before');
+    return this.scanTasks.retry({ ...call, mayStart });
+  }
+
+  /** Asked as late as can be: what has changed since the call was written may keep it here. */
+  private async mayLeave(call: StartedCall): Promise<boolean> {
+    try {
+      return await this.calls.mayLeave(call.id);
+    } catch (error) {
+      this.logger.warn({ msg: 'a call stays, since the database cannot be asked', callId: call.id, err: error });
+      return false;
+    }
+  }
+
+  /** The answer is known only here, and worth more than one try to write it down; it may come after the end of the lease too. */
+  private async settlePatiently(call: StartedCall, lane: Lane, answer: RetryAnswer): ReturnType<CallSettler['settle']> {
+    const triedSinceMs = this.clock.monotonicMs();
+    for (let waitMs = 100; ; waitMs = Math.min(waitMs * 2, 2_000)) {
+      try {
+        return await this.settler.settle(call.id, lane.id, answer);
+      } catch (error) {
+        const triedMs = this.clock.monotonicMs() - triedSinceMs;
+        if (triedMs > (this.stopping ? this.config.shutdownGraceMs : PATIENCE_MS)) throw error;
+        this.logger.warn({ msg: 'settling a call again', callId: call.id, err: error });
+        await sleep(waitMs);
+      }
+    }
+  }
+
+  private async keepClockOffset(call: StartedCall, { serverDate, durationMs }: RetryAnswer): Promise<void> {
+    if (!serverDate) return;
+    const offBy = serverDate.getTime() - call.at.getTime() - (durationMs ?? 0);
+    if (Math.abs(offBy) > CLOCK_STEP_MS)
+      await this.lanes.saveClockOffset(call.credential, Math.round(call.clockOffsetMs + offBy));
+  }
+}
+
+const notSent = (cause: 'held' | 'shutdown'): RetryAnswer => ({
+  outcome: { kind: 'not_sent', cause, evidence: noEvidence },
+  sent: false,
+  durationMs: null,
+  serverDate: null,
+});

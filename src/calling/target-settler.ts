@@ -1,0 +1,145 @@
+import { Inject, Injectable } from '@nestjs/common';
+import type { AppConfig } from '../config/app-config.js';
+import { APP_CONFIG } from '../config/tokens.js';
+import { assertNever } from '../domain/assert-never.js';
+import type { CallOutcome, Evidence } from '../domain/call-outcome.js';
+import type { Decision } from '../domain/decide.js';
+import { halves } from '../domain/split.js';
+import type { Reason } from '../domain/target.js';
+import { CallLedger, type CallFacts } from '../ledger/calls.js';
+import { applyMoves, lockRequests, type Move } from '../ledger/counts.js';
+import { LeavingLedger } from '../ledger/leaving.js';
+import { ReleasingLedger, type Inherited } from '../ledger/releasing.js';
+import type { Tx } from '../platform/prisma/prisma.service.js';
+
+/** What becomes of a call's targets, and of those parked behind its clusters. */
+@Injectable()
+export class TargetSettler {
+  constructor(
+    @Inject(APP_CONFIG) private readonly config: AppConfig,
+    private readonly calls: CallLedger,
+    private readonly leaving: LeavingLedger,
+    private readonly releasing: ReleasingLedger,
+  ) {}
+
+  /** @returns the requests that ended by it */
+  async apply(tx: Tx, call: CallFacts, decision: Decision, outcome: CallOutcome): Promise<string[]> {
+    const { targets } = decision;
+    const ids = call.targetIds;
+    const from = countedAs(call);
+    switch (targets.kind) {
+      case 'stay': {
+        const to = decision.call === 'accepted' ? 'accepted' : 'unknown';
+        return this.count(tx, await this.leaving.stay(tx, call.id, ids, from, to));
+      }
+      case 'wait': {
+        const dueAt = new Date(call.now.getTime() + targets.waitMs);
+        const { costsAttempt } = targets;
+        const lastAnswer = describe(outcome.evidence);
+        const { maxAttempts } = this.config.policy;
+        const wait = { from, dueAt, costsAttempt, maxAttempts, lastAnswer, halves: [] };
+        return this.leave(tx, call, await this.leaving.waitAgain(tx, call.id, ids, call.now, wait), null);
+      }
+      case 'split':
+        return this.split(tx, call, outcome.evidence);
+      case 'end':
+        return this.end(tx, call, { result: targets.result, reason: reasonOf(outcome.evidence) });
+      default:
+        return assertNever(targets);
+    }
+  }
+
+  /** Ends all targets of a call, and with them those that wait for the same clusters. */
+  async end(tx: Tx, call: CallFacts, inherited: Inherited): Promise<string[]> {
+    const { result, reason } = inherited;
+    const moves = await this.leaving.end(tx, call.id, call.targetIds, countedAs(call), result, reason);
+    return this.leave(tx, call, moves, inherited);
+  }
+
+  /** Two calls, one for each half; where the budget for finding the culprit is spent, all that is left counts as rejected. */
+  private async split(tx: Tx, call: CallFacts, evidence: Evidence): Promise<string[]> {
+    const parts = halves((await this.calls.clusters(tx, call.id)).map(({ targetIds }) => targetIds));
+    const origin = call.splitOrigin ?? call.id;
+    if (!(await this.calls.spendSplitBudget(tx, origin, parts.length, this.config.policy.splitBudget))) {
+      const text = `The calls for finding the rejected cluster are used up. The last answer: ${describe(evidence) ?? 'none'}`;
+      const moves = await this.leaving.end(tx, call.id, call.targetIds, countedAs(call), 'rejected', {
+        code: 'split_budget',
+        text,
+      });
+      return this.leave(tx, call, moves, null);
+    }
+    const moves = await this.leaving.waitAgain(tx, call.id, call.targetIds, call.now, {
+      from: countedAs(call),
+      dueAt: call.now,
+      costsAttempt: false,
+      maxAttempts: this.config.policy.maxAttempts,
+      lastAnswer: describe(evidence),
+      halves: parts.map((clusters) => clusters.flat()),
+    });
+    return this.leave(tx, call, moves, null);
+  }
+
+  /** Those that an unknown call was carried out for stay in it, as accepted; the others wait again, an attempt spent. */
+  async resolve(tx: Tx, call: CallFacts, taken: readonly bigint[], dueAt: Date): Promise<string[]> {
+    const gone = call.targetIds.filter((id) => !taken.includes(id));
+    const staying = await this.leaving.stay(tx, call.id, taken, 'unknown', 'accepted');
+    if (gone.length === 0) return this.count(tx, staying);
+    const leaving = await this.leaving.waitAgain(tx, call.id, gone, call.now, {
+      from: 'unknown',
+      dueAt,
+      costsAttempt: true,
+      maxAttempts: this.config.policy.maxAttempts,
+      lastAnswer: 'none: the call was not carried out',
+      halves: [],
+    });
+    return this.leave(tx, call, [...staying, ...leaving], null, taken);
+  }
+
+  /** Frees the call's clusters, lets those parked on them go on, and counts everything that moved. */
+  private async leave(
+    tx: Tx,
+    call: CallFacts,
+    moves: readonly Move[],
+    inherited: Inherited | null,
+    kept: readonly bigint[] = [],
+  ): Promise<string[]> {
+    const freed = await this.releasing.release(tx, call.id, call.now, inherited, kept);
+    const wholeTask = await this.releasing.releaseWholeTask(tx, call.scanTaskId, call.now);
+    const unparked =
+      call.rangeType === 'all_failed_cluster' ? await this.releasing.unparkRequests(tx, call.scanTaskId) : [];
+    return this.count(tx, [...moves, ...freed, ...wholeTask, ...unparked]);
+  }
+
+  private async count(tx: Tx, moves: readonly Move[]): Promise<string[]> {
+    await lockRequests(tx, [...new Set(moves.map(({ requestId }) => requestId))]);
+    return applyMoves(tx, moves);
+  }
+}
+
+/** Where the targets of a call are counted, as long as they are in it. */
+function countedAs({ id, state }: CallFacts): 'sending' | 'unknown' | 'accepted' {
+  switch (state) {
+    case 'sending':
+    case 'unknown':
+    case 'accepted':
+      return state;
+    case 'partly_accepted':
+      return 'accepted';
+    case 'throttled':
+    case 'unavailable':
+    case 'blocked':
+    case 'rejected':
+    case 'not_sent':
+    case 'not_carried_out':
+      throw new Error(`call ${id} is ${state} and has no targets any more`);
+    default:
+      return assertNever(state);
+  }
+}
+
+const describe = ({ httpStatus, errorCode, errorText }: Evidence): string | null =>
+  [httpStatus, errorCode, errorText].filter((part) => part !== null).join(' ') || null;
+
+function reasonOf(evidence: Evidence): Reason {
+  return { code: evidence.errorCode ?? `http_${evidence.httpStatus ?? 'none'}`, text: evidence.errorText };
+}

@@ -1,0 +1,32 @@
+import { Global, Module } from '@nestjs/common';
+import { ApiKeyLedger } from './api-keys.js';
+import { CallLedger } from './calls.js';
+import { ChoosingLedger } from './choosing.js';
+import { EventLedger } from './events.js';
+import { FillingLedger } from './filling.js';
+import { LaneLedger } from './lanes.js';
+import { LeavingLedger } from './leaving.js';
+import { LookupLedger } from './lookups.js';
+import { OverdueLedger } from './overdue.js';
+import { ReleasingLedger } from './releasing.js';
+import { RequestLedger } from './requests.js';
+import { TakingBackLedger } from './taking-back.js';
+
+const parts = [
+  ApiKeyLedger,
+  CallLedger,
+  ChoosingLedger,
+  EventLedger,
+  FillingLedger,
+  LaneLedger,
+  LeavingLedger,
+  LookupLedger,
+  OverdueLedger,
+  ReleasingLedger,
+  RequestLedger,
+  TakingBackLedger,
+];
+
+@Global()
+@Module({ providers: parts, exports: parts })
+export class LedgerModule {}

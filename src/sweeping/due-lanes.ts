@@ -1,0 +1,65 @@
+import { Inject, Injectable, Logger } from '@nestjs/common';
+import { Lookers } from '../calling/lookers.js';
+import type { AppConfig } from '../config/app-config.js';
+import { lanesOf, lanesServing, type Lane } from '../config/lanes.js';
+import { APP_CONFIG } from '../config/tokens.js';
+import { ChoosingLedger, type ServedProjects } from '../ledger/choosing.js';
+import { LookupLedger } from '../ledger/lookups.js';
+import { crashPoint } from '../platform/crash-points.js';
+import { PrismaService } from '../platform/prisma/prisma.service.js';
+import { Bells } from '../platform/queues/bells.js';
+
+/** Makes up for lost bells: rings the lanes of whatever is due, or looks at them itself while the queue is away. */
+@Injectable()
+export class DueLanes {
+  private readonly logger = new Logger(DueLanes.name);
+  private readonly lanes: readonly Lane[];
+  private readonly looking = new Set<string>();
+
+  constructor(
+    @Inject(APP_CONFIG) config: AppConfig,
+    private readonly prisma: PrismaService,
+    private readonly bells: Bells,
+    private readonly choosing: ChoosingLedger,
+    private readonly lookups: LookupLedger,
+    private readonly lookers: Lookers,
+  ) {
+    this.lanes = lanesOf(config);
+  }
+
+  async ring(): Promise<void> {
+    const due = new Set([...(await this.withWork()), ...(await this.withLookups())]);
+    const rung = await this.bells.ring([...due].map(({ id }) => id));
+    crashPoint('sweep.rung');
+    if (rung) return;
+    for (const lane of due) this.lookAt(lane);
+  }
+
+  private async withWork(): Promise<Lane[]> {
+    const served = servedBy(this.lanes.map(({ credential }) => credential.projects));
+    const projects = await this.choosing.projectsDue(this.prisma, served);
+    return projects.flatMap((projectId) => lanesServing(this.lanes, projectId, 'retryTask'));
+  }
+
+  private async withLookups(): Promise<Lane[]> {
+    const due = await this.lookups.projectsDue(this.prisma);
+    return due.flatMap(({ projectId, range }) =>
+      lanesServing(this.lanes, projectId, range === 'specific_cluster' ? 'listTaskResources' : 'listTasks'),
+    );
+  }
+
+  /** Not waited for: a look lasts as long as its calls, and the next sweep is due in a second. */
+  private lookAt(lane: Lane): void {
+    if (this.looking.has(lane.id)) return;
+    this.looking.add(lane.id);
+    this.lookers
+      .look(lane)
+      .catch((error: unknown) => this.logger.error({ msg: 'a look at a lane failed', laneId: lane.id, err: error }))
+      .finally(() => this.looking.delete(lane.id));
+  }
+}
+
+function servedBy(all: readonly ServedProjects[]): ServedProjects {
+  const lists = all.filter((projects) => projects !== '*');
+  return lists.length < all.length ? '*' : [...new Set(lists.flat())];
+}

@@ -1,0 +1,119 @@
+import {
+  Inject,
+  Injectable,
+  Logger,
+  type BeforeApplicationShutdown,
+  type OnApplicationBootstrap,
+} from '@nestjs/common';
+import { CallSettler } from '../calling/call-settler.js';
+import type { AppConfig } from '../config/app-config.js';
+import { APP_CONFIG } from '../config/tokens.js';
+import { noEvidence } from '../domain/call-outcome.js';
+import { LookupLedger } from '../ledger/lookups.js';
+import { OverdueLedger } from '../ledger/overdue.js';
+import { RequestLedger } from '../ledger/requests.js';
+import { Clock } from '../platform/clock.js';
+import { crashPoint } from '../platform/crash-points.js';
+import { Heartbeats } from '../platform/health/heartbeats.js';
+import { PrismaService } from '../platform/prisma/prisma.service.js';
+import { Metrics } from '../platform/telemetry/metrics.js';
+import { DueLanes } from './due-lanes.js';
+import { VerdictTimeouts } from './verdict-timeouts.js';
+
+const HOUSEKEEPING_MS = 3_600_000;
+
+/**
+ * The level-triggered repair loop: looks at what is, and not at what it was told. A lost bell, a dead worker and a missed time
+ * all look the same to it. Several may run: each act is guarded by the row that it changes.
+ */
+@Injectable()
+export class Sweeper implements OnApplicationBootstrap, BeforeApplicationShutdown {
+  private readonly logger = new Logger(Sweeper.name);
+  private timer: NodeJS.Timeout | undefined;
+  private running: Promise<void> = Promise.resolve();
+  private stopped = false;
+  private housekeepingAtMs = Number.NEGATIVE_INFINITY;
+
+  constructor(
+    @Inject(APP_CONFIG) private readonly config: AppConfig,
+    private readonly clock: Clock,
+    private readonly heartbeats: Heartbeats,
+    private readonly prisma: PrismaService,
+    private readonly dueLanes: DueLanes,
+    private readonly overdue: OverdueLedger,
+    private readonly lookups: LookupLedger,
+    private readonly requests: RequestLedger,
+    private readonly settler: CallSettler,
+    private readonly verdictTimeouts: VerdictTimeouts,
+    private readonly metrics: Metrics,
+  ) {}
+
+  onApplicationBootstrap(): void {
+    this.schedule();
+  }
+
+  async beforeApplicationShutdown(): Promise<void> {
+    this.stopped = true;
+    clearTimeout(this.timer);
+    await this.running;
+  }
+
+  private schedule(): void {
+    this.timer = setTimeout(() => {
+      this.running = this.sweep()
+        .catch((error: unknown) => this.logger.error({ msg: 'a sweep failed, the next one goes on', err: error }))
+        .finally(() => {
+          if (!this.stopped) this.schedule();
+        });
+    }, this.config.sweepMs);
+  }
+
+  /** Each part by itself: one that fails must not keep the others from their work. */
+  async sweep(): Promise<void> {
+    const parts = [
+      () => this.endExpiredLeases(),
+      () => this.verdictTimeouts.end(),
+      () => this.endExpiredRequests(),
+      () => this.dueLanes.ring(),
+      () => this.housekeeping(),
+    ];
+    let failed = 0;
+    for (const part of parts) {
+      await part().catch((error: unknown) => {
+        failed += 1;
+        this.logger.error({ msg: 'a part of a sweep failed, the next sweep tries it again', err: error });
+      });
+    }
+    if (failed < parts.length) this.heartbeats.beat('sweep');
+  }
+
+  /** Whoever sent it is gone, or cannot write: it may have been carried out. */
+  private async endExpiredLeases(): Promise<void> {
+    await this.lookups.endExpiredListCalls(this.prisma);
+    for (const call of await this.overdue.expiredLeases()) {
+      crashPoint('sweep.lease_found');
+      const outcome = { kind: 'unknown', cause: 'lease_expired', evidence: noEvidence } as const;
+      const answer = { outcome, sent: true, durationMs: null, serverDate: null };
+      const settled = await this.settler.settle(call.id, call.laneId, answer);
+      if (!settled) continue;
+      crashPoint('sweep.lease_ended');
+      this.logger.warn({ msg: 'the lease of a call ended without an answer', callId: call.id, laneId: call.laneId });
+      this.metrics.callEnded(call.laneId, outcome, null);
+      this.metrics.requestsEnded(settled.finishedRequests.length);
+    }
+  }
+
+  private async endExpiredRequests(): Promise<void> {
+    for (const id of await this.overdue.expiredRequests()) {
+      this.metrics.requestsEnded((await this.requests.endWaiting(id)).length);
+      crashPoint('sweep.request_ended');
+    }
+  }
+
+  private async housekeeping(): Promise<void> {
+    if (this.clock.monotonicMs() - this.housekeepingAtMs < HOUSEKEEPING_MS) return;
+    await this.overdue.ensurePartitions();
+    await this.overdue.dropExpiredKeys();
+    this.housekeepingAtMs = this.clock.monotonicMs();
+  }
+}

@@ -1,0 +1,8 @@
+import { Module } from '@nestjs/common';
+import { CallingModule } from '../calling/calling.module.js';
+import { DueLanes } from './due-lanes.js';
+import { Sweeper } from './sweeper.js';
+import { VerdictTimeouts } from './verdict-timeouts.js';
+
+@Module({ imports: [CallingModule], providers: [DueLanes, Sweeper, VerdictTimeouts] })
+export class SweepingModule {}

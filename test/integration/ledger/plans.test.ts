@@ -1,0 +1,160 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import type pg from 'pg';
+import { CallReader } from '../../../src/audit/call-reader.js';
+import { RequestReader } from '../../../src/intake/request-reader.js';
+import { TargetReader } from '../../../src/intake/target-reader.js';
+import { ChoosingLedger } from '../../../src/ledger/choosing.js';
+import { connectWithin } from '../../../src/platform/database/connect.js';
+import type { Principal } from '../../../src/security/principal.js';
+import { writeBacklog, type Backlog } from '../../support/backlog.js';
+import { aCredential, answered, CallingWorld } from '../../support/calling-world.js';
+import { listenToPlans, type Plan } from '../../support/plans.js';
+
+/** More than the five executions after which Postgres may settle for a plan that knows no values. */
+const CALLS = 8;
+const PROJECTS = 10;
+const PER_CALL = 200;
+const PAGE = { limit: 50 };
+/** Tables that grow without bound: of these, nothing is read from end to end. */
+const GROWING = ['target', 'request', 'call', 'call_request', 'scan_task', 'live_cluster', 'event', 'idempotency_key'];
+
+const operator: Principal = { keyId: '', caller: 'operator', scopes: [], projects: '*' };
+const stranger: Principal = { ...operator, projects: ['project-3'] };
+
+class Ground {
+  private constructor(
+    readonly world: CallingWorld,
+    private readonly client: pg.Client,
+    private readonly plans: Plan[],
+  ) {}
+
+  static async open(size: Pick<Backlog, 'tasks' | 'clustersPerTask' | 'mixed'>): Promise<Ground> {
+    const plans: Plan[] = [];
+    const projects = Array.from({ length: PROJECTS }, (_one, index) => `project-${index}`);
+    const world = await CallingWorld.open({
+      credentials: [aCredential({ projects, retryTask: { calls: 1_000, windowMs: 60_000 } })],
+      connect: (url) => listenToPlans(url, (plan) => plans.push(plan)),
+    });
+    const client = await connectWithin(world.database.url, 5_000);
+    // Statistics are what the test says they are.
+    await client.query('ALTER TABLE target SET (autovacuum_enabled = off)');
+    await client.query('ALTER TABLE request SET (autovacuum_enabled = off)');
+    await writeBacklog(client, { first: 0, projects: PROJECTS, ...size });
+    return new Ground(world, client, plans);
+  }
+
+  async close(): Promise<void> {
+    await this.client.end();
+    await this.world.close();
+  }
+
+  async analyse(): Promise<void> {
+    await this.client.query('VACUUM ANALYZE');
+  }
+
+  /** How Postgres carried out each statement of `work`. */
+  async plansOf(work: () => Promise<unknown>): Promise<Plan[]> {
+    this.plans.length = 0;
+    await work();
+    return this.plans.splice(0);
+  }
+}
+
+/** Statement by statement: a failure says which one read too much, and of what. */
+function expectBounded(plans: readonly Plan[], bounds: { rows: number; buffers?: number }): void {
+  expect(plans).not.toHaveLength(0);
+  for (const { sql, rows, buffers, readWhole } of plans) {
+    const statement = sql.replace(/\s+/g, ' ').trim().slice(0, 120);
+    const tooMany = Object.entries(rows).filter(([table, read]) => GROWING.includes(table) && read > bounds.rows);
+    const whole = readWhole.filter((table) => GROWING.includes(table));
+    expect({ statement, whole, tooMany }).toEqual({ statement, whole: [], tooMany: [] });
+    expect({ statement, buffers }).toEqual({ statement, buffers: Math.min(buffers, bounds.buffers ?? 1_000) });
+  }
+}
+
+describe.each([
+  [
+    '500 scan tasks of 100 clusters, a tenth of them parked and a tenth in backoff',
+    { tasks: 500, clustersPerTask: 100, mixed: true },
+  ],
+  ['one scan task of 20,000 clusters', { tasks: 1, clustersPerTask: 20_000, mixed: false }],
+])('with %s waiting', (_title, size) => {
+  let ground: Ground;
+  beforeAll(async () => {
+    ground = await Ground.open(size);
+  }, 60_000);
+  afterAll(() => ground.close());
+
+  describe.each([
+    ['before any statistics', () => Promise.resolve()],
+    ['with fresh statistics', () => ground.analyse()],
+  ])('%s', (_phase, prepare) => {
+    beforeAll(prepare);
+
+    it('reads what the call takes, and nothing of what waits besides', async () => {
+      for (let call = 0; call < CALLS; call += 1) {
+        const plans = await ground.plansOf(() => ground.world.start());
+        expectBounded(plans, { rows: 4 * PER_CALL, buffers: 50 * PER_CALL });
+      }
+    });
+
+    it.each([
+      ['was accepted', answered.accepted],
+      ['has to be repeated', answered.gatewayDown],
+      ['ended its targets', answered.badTask],
+      ['is to be split', answered.badCluster],
+    ])('settles a call that %s by reading its targets alone', async (_outcome, outcome) => {
+      for (let call = 0; call < CALLS; call += 1) {
+        await ground.world.prisma.$executeRaw`UPDATE lane SET breaker_open_until = NULL, failure_streak = 0`;
+        const started = await ground.world.start();
+        const plans = await ground.plansOf(() => ground.world.settle(started, outcome));
+        expectBounded(plans, { rows: 4 * PER_CALL, buffers: 50 * PER_CALL });
+      }
+    });
+
+    it('sweeps without looking at what is not due', async () => {
+      const { overdue, prisma } = ground.world;
+      const choosing = new ChoosingLedger();
+      for (const look of [
+        () => overdue.expiredLeases(),
+        () => overdue.overdueVerdicts(),
+        () => overdue.expiredRequests(),
+        () => overdue.dropExpiredKeys(),
+        () => choosing.projectsDue(prisma, '*'),
+        () => choosing.nextDueAt(prisma, '*'),
+        () => ground.world.laneLedger.read(prisma, ground.world.lane.id),
+      ]) {
+        expectBounded(await ground.plansOf(look), { rows: 100 });
+      }
+    });
+
+    it('reads a page of requests, targets and calls', async () => {
+      const { prisma, config, laneLedger } = ground.world;
+      const [requests, calls] = [new RequestReader(prisma), new CallReader(prisma)];
+      const targets = new TargetReader(config, prisma, laneLedger);
+      const call = await prisma.call.findFirstOrThrow({ orderBy: { id: 'desc' }, select: { id: true } });
+      const { requestId } = await prisma.callRequest.findFirstOrThrow({ where: { callId: call.id } });
+      const target = await prisma.target.findFirstOrThrow({ where: { requestId }, select: { clusterId: true } });
+      const cluster = { clusterId: target.clusterId ?? '' };
+      for (const read of [
+        () => requests.find(requestId, operator),
+        () => requests.list(PAGE, operator),
+        () => requests.list(PAGE, stranger),
+        () => requests.list({ ...PAGE, projectId: 'project-1' }, operator),
+        () => requests.list({ ...PAGE, taskId: 'task-7' }, operator),
+        () => calls.find(call.id, operator),
+        () => calls.list(PAGE, operator),
+        () => calls.list(PAGE, stranger),
+        () => calls.list({ ...PAGE, projectId: 'project-1' }, operator),
+        () => calls.list({ ...PAGE, ...cluster }, operator),
+        () => calls.listOfRequest(requestId, PAGE, operator),
+        () => calls.targets(call.id, PAGE, operator),
+      ]) {
+        expectBounded(await ground.plansOf(read), { rows: 4 * PER_CALL });
+      }
+      // Without statistics Postgres rather sorts a request's targets than it reads them in order: at worst all of one request.
+      const page = await ground.plansOf(() => targets.list(requestId, 'project-0', PAGE));
+      expectBounded(page, { rows: size.clustersPerTask, buffers: 1_000 + 2 * size.clustersPerTask });
+    });
+  });
+});
