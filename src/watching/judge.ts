@@ -1,0 +1,57 @@
+import { fateOf, type SeenScan } from '../domain/fate.js';
+import type { CallCluster, CallFacts } from '../ledger/calls.js';
+import { ONE_BY_ONE } from '../domain/lookup.js';
+import type { LookupProgress } from '../ledger/lookups.js';
+import type { ClusterScan, ListPage, TaskSummary } from '../upstream/scan-tasks.js';
+
+export type LookupPage = ListPage<ClusterScan> | ListPage<TaskSummary>;
+
+/**
+ * What is known of a call's clusters after one more page. A live list drifts between pages, so that a cluster which no page shows is
+ * asked for by itself before it counts as gone; what is gone is not scanned.
+ */
+export function judge(
+  call: Pick<CallFacts, 'startedAt' | 'clockOffsetMs' | 'lookupOffset' | 'lookupSeen' | 'lookupTaken'>,
+  clusters: readonly CallCluster[],
+  page: LookupPage,
+): LookupProgress & { readonly complete: boolean } {
+  const sentAt = new Date(call.startedAt.getTime() + call.clockOffsetMs);
+  const byCluster = new Map(clusters.map(({ clusterId, targetIds }) => [clusterId ?? '', targetIds]));
+  const seen = new Set(call.lookupSeen);
+  const taken = new Set(call.lookupTaken);
+  for (const scan of page.rows.map(toScan)) {
+    for (const id of byCluster.get(scan.clusterId) ?? []) {
+      seen.add(id);
+      if (fateOf(scan, sentAt) === 'taken') taken.add(id);
+    }
+  }
+  // Asked for by itself and not there, it is gone; unless the page had rows that nobody could read, or was not the only one.
+  if (call.lookupOffset === ONE_BY_ONE && page.rowsSeen === page.rows.length && page.nextOffset === null) {
+    for (const id of nextUnseen(clusters, call.lookupSeen)?.targetIds ?? []) seen.add(id);
+  }
+  const complete = nextUnseen(clusters, [...seen]) === null;
+  const offset = call.lookupOffset === ONE_BY_ONE ? ONE_BY_ONE : (page.nextOffset ?? ONE_BY_ONE);
+  return { offset, seen: [...seen], taken: [...taken], complete };
+}
+
+/** Without rows of other tasks: an upstream that ignores the filter must not answer for them. */
+export function onlyOf(taskId: string, page: LookupPage): LookupPage {
+  const rows = (page.rows as readonly (ClusterScan | TaskSummary)[]).filter(
+    (row) => 'clusterId' in row || row.taskId === taskId,
+  );
+  return { ...page, rows } as LookupPage;
+}
+
+/** The cluster that a lookup one by one asks for next. */
+export function nextUnseen(clusters: readonly CallCluster[], seen: readonly bigint[]): CallCluster | null {
+  const known = new Set(seen);
+  return clusters.find(({ targetIds }) => targetIds.some((id) => !known.has(id))) ?? null;
+}
+
+/** A whole task counts as one cluster without an id. */
+function toScan(row: ClusterScan | TaskSummary): SeenScan & { clusterId: string } {
+  const { startTime, endTime } = row;
+  if ('clusterId' in row) return { clusterId: row.clusterId, status: row.scanStatus, startTime, endTime };
+  const scans = row.taskStatus === 'running' || row.taskStatus === 'ready' || (row.scanningClusters ?? 0) > 0;
+  return { clusterId: '', status: scans ? 'scanning' : 'failed', startTime, endTime };
+}

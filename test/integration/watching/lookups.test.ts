@@ -1,0 +1,241 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { noEvidence } from '../../../src/domain/call-outcome.js';
+import type { ClusterScan } from '../../../src/upstream/scan-tasks.js';
+import type { LookupAnswer } from '../../../src/watching/lookup-answer.js';
+import {
+  aCredential,
+  answered,
+  CallingWorld,
+  clustersOf,
+  unlimited,
+  type WorldOptions,
+} from '../../support/calling-world.js';
+import { expectInvariants } from '../../support/invariants.js';
+
+const HOUR_MS = 3_600_000;
+/** The end of the lease and the grace after it. */
+const LOOKUP_DUE_MS = 45_000 + 90_000;
+
+let world: CallingWorld;
+let sentAt: Date;
+
+const open = async (options: WorldOptions = {}): Promise<void> => {
+  world = await CallingWorld.open({ credentials: [aCredential({ retryTask: unlimited })], ...options });
+};
+beforeEach(() => open());
+afterEach(async () => {
+  await expectInvariants(world.prisma);
+  await world.close();
+});
+
+const old = (clusterId: string): ClusterScan => scanOf(clusterId, 'failed', -HOUR_MS);
+const scanOf = (clusterId: string, scanStatus: ClusterScan['scanStatus'], sinceSentMs: number): ClusterScan => {
+  const moment = new Date(sentAt.getTime() + sinceSentMs);
+  return { clusterId, scanStatus, startTime: moment, endTime: scanStatus === 'scanning' ? null : moment, items: [] };
+};
+const aPage = (rows: ClusterScan[], nextOffset: number | null = null): LookupAnswer => ({
+  outcome: { kind: 'read', page: { rows, rowsSeen: rows.length, total: null, nextOffset }, evidence: noEvidence },
+  sent: true,
+  durationMs: 3,
+  serverDate: null,
+});
+const notRead: LookupAnswer = { outcome: answered.gatewayDown, sent: true, durationMs: 3, serverDate: null };
+
+/** A call that was sent and never answered. */
+const lose = async (clusterIds: string[]): Promise<{ request: string; callId: string }> => {
+  const request = await world.aRequest({ clusterIds });
+  const call = await world.startAndSettle(answered.lost);
+  sentAt = call.at;
+  return { request, callId: call.id };
+};
+const stateOf = async (callId: string): Promise<string> =>
+  (await world.prisma.call.findUniqueOrThrow({ where: { id: callId } })).state;
+
+describe('a call whose fate is unknown', () => {
+  it('is looked up no sooner than its lease and the grace are over', async () => {
+    await lose(['a']);
+    await world.database.advance(LOOKUP_DUE_MS - 2_000);
+    expect((await world.lookAtLookups()).kind).toBe('nothing');
+    await world.database.advance(2_000);
+    expect((await world.lookAtLookups()).kind).toBe('started');
+  });
+
+  it('was carried out where its clusters scan, or have times after the sending', async () => {
+    const { request, callId } = await lose(['a', 'b', 'c']);
+    await world.database.advance(LOOKUP_DUE_MS);
+    await world.lookUp(
+      aPage([scanOf('a', 'scanning', 1_000), scanOf('b', 'failed', 20_000), scanOf('c', 'success', 9_000)]),
+    );
+    expect(await world.counts(request)).toEqual({ accepted: 3 });
+    expect(await stateOf(callId)).toBe('accepted');
+    expect((await world.look()).kind).toBe('nothing');
+  });
+
+  it('was not where all failures are old ones: it is sent again, an attempt spent', async () => {
+    const { request, callId } = await lose(['a', 'b']);
+    await world.database.advance(LOOKUP_DUE_MS);
+    await world.lookUp(aPage([old('a'), old('b'), old('z')]));
+    expect(await stateOf(callId)).toBe('not_carried_out');
+    expect((await world.targets(request))['a']).toMatchObject({ state: 'waiting', attempts: 1 });
+    await world.database.advance(HOUR_MS);
+    expect(clustersOf(await world.start())).toEqual(['a', 'b']);
+  });
+
+  it('keeps those that were taken, and lets the others and whoever waits for them go on', async () => {
+    const { request, callId } = await lose(['a', 'b']);
+    const parked = await world.aRequest({ clusterIds: ['a', 'b'], caller: 'other' });
+    expect((await world.look()).kind).toBe('nothing');
+    await world.database.advance(LOOKUP_DUE_MS);
+    await world.lookUp(aPage([scanOf('a', 'scanning', 1_000), old('b')]));
+    expect(await stateOf(callId)).toBe('partly_accepted');
+    expect(await world.counts(request)).toEqual({ accepted: 1, waiting: 1 });
+    await world.database.advance(HOUR_MS);
+    expect(clustersOf(await world.start())).toEqual(['b']);
+    expect(await world.counts(parked)).toEqual({ waiting: 1, sending: 1 });
+  });
+
+  it('is read page by page, each in a slot of the list lane', async () => {
+    await open2({ listCalls: 2 });
+    const { request } = await lose(['a', 'b', 'c']);
+    await world.database.advance(LOOKUP_DUE_MS);
+    expect((await world.lookUp(aPage([old('a')], 200))).lookup.offset).toBe(0);
+    expect((await world.lookUp(aPage([old('x')], 400))).lookup.offset).toBe(200);
+    expect((await world.lookAtLookups()).kind).toBe('nothing');
+    await world.database.advance(60_000);
+    await world.lookUp(aPage([scanOf('b', 'scanning', 0), scanOf('c', 'scanning', 0)]));
+    expect(await world.counts(request)).toEqual({ waiting: 1, accepted: 2 });
+  });
+
+  it('asks for a cluster by itself that no page showed, before it counts as gone', async () => {
+    const { request } = await lose(['a', 'b', 'c']);
+    await world.database.advance(LOOKUP_DUE_MS);
+    await world.lookUp(aPage([scanOf('a', 'scanning', 0)]));
+    expect(await world.counts(request)).toEqual({ unknown: 3 });
+    expect((await world.lookUp(aPage([scanOf('b', 'scanning', 0)]))).clusterId).toBe('b');
+    expect((await world.lookUp(aPage([]))).clusterId).toBe('c');
+    expect(await world.counts(request)).toEqual({ accepted: 2, waiting: 1 });
+  });
+
+  it('is asked for again while the upstream cannot be read, and ends as unverified after two hours', async () => {
+    const { request, callId } = await lose(['a']);
+    await world.database.advance(LOOKUP_DUE_MS);
+    await world.lookUp(notRead);
+    expect((await world.lookAtLookups()).kind).toBe('nothing');
+    expect(await world.counts(request)).toEqual({ unknown: 1 });
+    await world.database.advance(3 * HOUR_MS);
+    await world.lookUp(notRead);
+    expect(await world.counts(request)).toEqual({ unverified: 1 });
+    expect((await world.targets(request))['a']).toMatchObject({ reasonCode: 'lookup_failed' });
+    expect(await stateOf(callId)).toBe('unknown');
+  });
+
+  it('is sent again after two hours where the policy says so', async () => {
+    await world.close();
+    const lookup = { ...world.config.policy.lookup, giveUpAs: 'send_again' } as const;
+    await open({ policy: { lookup } });
+    const { request } = await lose(['a']);
+    await world.database.advance(4 * HOUR_MS);
+    await world.lookUp(notRead);
+    expect(await world.counts(request)).toEqual({ waiting: 1 });
+  });
+
+  it('is looked up by one at a time, and by another when that one is gone', async () => {
+    await lose(['a']);
+    await world.database.advance(LOOKUP_DUE_MS);
+    const turns = await Promise.all([1, 2, 3, 4].map(() => world.lookAtLookups()));
+    expect(turns.filter(({ kind }) => kind === 'started')).toHaveLength(1);
+    await world.database.advance(44_000);
+    expect((await world.lookAtLookups()).kind).toBe('nothing');
+    await world.database.advance(2_000);
+    expect((await world.lookAtLookups()).kind).toBe('started');
+  });
+
+  it('believes the first of two lookups, whatever the second says', async () => {
+    const { request } = await lose(['a']);
+    await world.database.advance(LOOKUP_DUE_MS);
+    const first = await world.lookAtLookups();
+    await world.database.advance(46_000);
+    const second = await world.lookAtLookups();
+    if (first.kind !== 'started' || second.kind !== 'started') throw new Error('both are due');
+    await world.settleLookup(second.started, aPage([scanOf('a', 'scanning', 0)]));
+    await world.settleLookup(first.started, aPage([old('a')]));
+    expect(await world.counts(request)).toEqual({ accepted: 1 });
+  });
+
+  it('looks a whole task up in the list of tasks', async () => {
+    const request = await world.aRequest();
+    const call = await world.startAndSettle(answered.lost);
+    await world.database.advance(LOOKUP_DUE_MS);
+    expect((await world.lookAtLookups()).kind).toBe('nothing');
+    const task = {
+      taskId: call.taskId,
+      taskStatus: 'running' as const,
+      startTime: null,
+      endTime: null,
+      estimatedMinutes: null,
+      scanningClusters: 3,
+      successClusters: 0,
+      failedClusters: 2,
+    };
+    const page = { rows: [task], rowsSeen: 1, total: 1, nextOffset: null };
+    const answer: LookupAnswer = {
+      outcome: { kind: 'read', page, evidence: noEvidence },
+      sent: true,
+      durationMs: 1,
+      serverDate: null,
+    };
+    await world.lookUp(answer, world.laneFor('listTasks'));
+    expect(await world.counts(request)).toEqual({ accepted: 1 });
+  });
+});
+
+describe('an answer that comes late', () => {
+  it.each([
+    ['accepted', { accepted: 1 }],
+    ['throttled', { waiting: 1 }],
+    ['badCluster', { rejected: 1 }],
+    ['noConnection', { waiting: 1 }],
+  ] as const)('is written down while the call is unknown: %s', async (kind, counts) => {
+    const request = await world.aRequest({ clusterIds: ['a'] });
+    const call = await world.start();
+    await world.settle(call, answered.lost);
+    expect(await world.settle(call, answered[kind])).not.toBeNull();
+    expect(await world.counts(request)).toEqual(counts);
+    expect(await world.settle(call, answered.badTask)).toBeNull();
+  });
+
+  it('takes back what still waits because of the call, and leaves what was sent again where it is', async () => {
+    const { request, callId } = await lose(['a', 'b']);
+    await world.database.advance(LOOKUP_DUE_MS);
+    await world.lookUp(aPage([old('a'), old('b')]));
+    await world.prisma.$executeRaw`UPDATE target SET due_at = rescan_now() + interval '1 day' WHERE cluster_id = 'b'`;
+    await world.database.advance(HOUR_MS);
+    expect(clustersOf(await world.start())).toEqual(['a']);
+    expect(await world.settle({ id: callId }, answered.accepted)).not.toBeNull();
+    expect(await world.counts(request)).toEqual({ sending: 1, accepted: 1 });
+    expect((await world.targets(request))['b']).toMatchObject({ state: 'in_call', attempts: 0 });
+  });
+});
+
+describe('an operator', () => {
+  const operator = { caller: 'operator', keyId: crypto.randomUUID() };
+
+  it.each([
+    ['accepted', { accepted: 1 }],
+    ['not_carried_out', { waiting: 1 }],
+  ] as const)('settles an unknown call by hand as %s, once', async (as, counts) => {
+    const { request, callId } = await lose(['a']);
+    await world.resolver.byHand(callId, as, 'seen in the vendor’s console', operator);
+    expect(await world.counts(request)).toEqual(counts);
+    await expect(world.resolver.byHand(callId, as, 'again', operator)).rejects.toMatchObject({ code: 'conflict' });
+    const events = await world.prisma.event.findMany({ where: { callId } });
+    expect(events).toMatchObject([{ kind: 'call.resolved', actor: 'operator', data: { as } }]);
+  });
+});
+
+async function open2({ listCalls }: { listCalls: number }): Promise<void> {
+  await world.close();
+  const limit = { calls: listCalls, windowMs: 60_000 };
+  const limits = { retryTask: unlimited, listTasks: limit, listTaskResources: limit };
+  await open({ credentials: [{ ...aCredential(), limits }] });
+}

@@ -1,0 +1,60 @@
+import { describe, expect, it } from '@jest/globals';
+import { ONE_BY_ONE } from '../../../src/domain/lookup.js';
+import type { ClusterScan, ListPage } from '../../../src/upstream/scan-tasks.js';
+import { judge, nextUnseen } from '../../../src/watching/judge.js';
+
+const startedAt = new Date('2026-01-01T12:00:00Z');
+const call = { startedAt, clockOffsetMs: 0, lookupOffset: 0, lookupSeen: [], lookupTaken: [] };
+const clusters = [
+  { clusterId: 'a', targetIds: [1n, 2n] },
+  { clusterId: 'b', targetIds: [3n] },
+];
+const scan = (clusterId: string, scanStatus: ClusterScan['scanStatus']): ClusterScan => ({
+  clusterId,
+  scanStatus,
+  startTime: new Date(startedAt.getTime() - 3_600_000),
+  endTime: null,
+  items: [],
+});
+const page = (rows: ClusterScan[], more: Partial<ListPage<ClusterScan>> = {}): ListPage<ClusterScan> => ({
+  rows,
+  rowsSeen: rows.length,
+  total: null,
+  nextOffset: null,
+  ...more,
+});
+
+describe('judge', () => {
+  it('is complete with the page on which the last cluster is found', () => {
+    const judged = judge(call, clusters, page([scan('b', 'failed'), scan('a', 'scanning')], { nextOffset: 200 }));
+    expect(judged).toMatchObject({ complete: true, taken: [1n, 2n] });
+  });
+
+  it('goes on with the next page while one is missing', () => {
+    const judged = judge(call, clusters, page([scan('a', 'failed')], { nextOffset: 200 }));
+    expect(judged).toEqual({ complete: false, offset: 200, seen: [1n, 2n], taken: [] });
+  });
+
+  it('asks one by one for what no page showed', () => {
+    const judged = judge(call, clusters, page([scan('a', 'failed')]));
+    expect(judged).toMatchObject({ complete: false, offset: ONE_BY_ONE });
+    expect(nextUnseen(clusters, judged.seen)?.clusterId).toBe('b');
+  });
+
+  it('takes a cluster for gone that was asked for by itself and is not there', () => {
+    const alone = { ...call, lookupOffset: ONE_BY_ONE, lookupSeen: [1n, 2n] };
+    expect(judge(alone, clusters, page([]))).toMatchObject({ complete: true, taken: [] });
+  });
+
+  it('concludes nothing from a page with rows that nobody could read', () => {
+    const alone = { ...call, lookupOffset: ONE_BY_ONE, lookupSeen: [1n, 2n] };
+    expect(judge(alone, clusters, page([], { rowsSeen: 1 }))).toMatchObject({ complete: false, seen: [1n, 2n] });
+  });
+
+  it('reads times in the upstream’s clock', () => {
+    const recently = { ...scan('a', 'failed'), startTime: new Date(startedAt.getTime() + 60_000) };
+    const ahead = { ...call, clockOffsetMs: 600_000 };
+    expect(judge(call, clusters, page([recently])).taken).toEqual([1n, 2n]);
+    expect(judge(ahead, clusters, page([recently])).taken).toEqual([]);
+  });
+});
