@@ -1,0 +1,26 @@
+import { Module, type DynamicModule } from '@nestjs/common';
+import { AuditModule } from './audit/audit.module.js';
+import { CallingModule } from './calling/calling.module.js';
+import type { AppConfig, Role } from './config/app-config.js';
+import { ConsoleModule } from './console/console.module.js';
+import { IntakeModule } from './intake/intake.module.js';
+import { LedgerModule } from './ledger/ledger.module.js';
+import { PlatformModule } from './platform/platform.module.js';
+import { QueuesModule } from './platform/queues/queues.module.js';
+import { SecurityModule } from './security/security.module.js';
+import { SweepingModule } from './sweeping/sweeping.module.js';
+import { WatchingModule } from './watching/watching.module.js';
+
+const forAll = [LedgerModule, QueuesModule, SecurityModule];
+const api = [AuditModule, ConsoleModule, IntakeModule];
+const worker = [CallingModule, SweepingModule, WatchingModule];
+
+/** An api process runs no processor, a worker serves no requests: health and metrics are all it answers. */
+const MODULES_OF = { api, worker, all: [...api, ...worker] } as const satisfies Record<Role, unknown>;
+
+@Module({})
+export class AppModule {
+  static of(config: AppConfig): DynamicModule {
+    return { module: AppModule, imports: [PlatformModule.with(config), ...forAll, ...MODULES_OF[config.role]] };
+  }
+}

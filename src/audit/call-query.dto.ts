@@ -1,0 +1,42 @@
+import { ApiPropertyOptional } from '@nestjs/swagger';
+import { IsIn, Matches } from 'class-validator';
+import { CALL_STATES, type CallState } from '../domain/call.js';
+import { IsClusterId, IsProjectId, IsTaskId, MayBeAbsent, Rfc3339Date } from '../platform/http/dto-rules.js';
+import { PageQueryDto } from '../platform/http/page-query.dto.js';
+
+export class CallQueryDto extends PageQueryDto {
+  @ApiPropertyOptional({ type: String })
+  @MayBeAbsent()
+  @IsProjectId()
+  projectId?: string;
+
+  @ApiPropertyOptional({ type: String })
+  @MayBeAbsent()
+  @IsTaskId()
+  taskId?: string;
+
+  @ApiPropertyOptional({ type: String })
+  @MayBeAbsent()
+  @IsClusterId()
+  clusterId?: string;
+
+  @ApiPropertyOptional({ enum: CALL_STATES })
+  @MayBeAbsent()
+  @IsIn(CALL_STATES)
+  state?: CallState;
+
+  @ApiPropertyOptional({ type: String, example: 'APIGW.0308' })
+  @MayBeAbsent()
+  @Matches(/^[\x21-\x7e]{1,64}$/, { message: 'must be a text of 1 to 64 visible ASCII characters' })
+  errorCode?: string;
+
+  @ApiPropertyOptional({ type: String, format: 'date-time', description: 'Started at or after.' })
+  @MayBeAbsent()
+  @Rfc3339Date()
+  since?: Date;
+
+  @ApiPropertyOptional({ type: String, format: 'date-time', description: 'Started before.' })
+  @MayBeAbsent()
+  @Rfc3339Date()
+  until?: Date;
+}

@@ -1,0 +1,40 @@
+import { Body, Controller, HttpCode, HttpStatus, Param, Post } from '@nestjs/common';
+import { ApiBearerAuth, ApiNoContentResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
+import { UnknownResolver } from '../calling/unknown-resolver.js';
+import { ApiProblems } from '../platform/http/api-problems.js';
+import { noSuchThing, PathUuid } from '../platform/http/path-id.js';
+import { PrismaService } from '../platform/prisma/prisma.service.js';
+import { Metrics } from '../platform/telemetry/metrics.js';
+import { mayTouch, type Principal } from '../security/principal.js';
+import { Caller, NeedsScope } from '../security/route-access.js';
+import { ResolveCallDto } from './resolve-call.dto.js';
+
+@ApiTags('calls')
+@ApiBearerAuth()
+@ApiProblems(400, 401, 403, 404, 409, 415, 503)
+@Controller('v1/calls')
+export class UnknownCallsController {
+  constructor(
+    private readonly prisma: PrismaService,
+    private readonly resolver: UnknownResolver,
+    private readonly metrics: Metrics,
+  ) {}
+
+  @Post(':id/resolve')
+  @HttpCode(HttpStatus.NO_CONTENT)
+  @NeedsScope('ops')
+  @ApiOperation({
+    operationId: 'resolveCall',
+    summary: 'Say what became of a call whose fate is unknown: its targets stay in it as accepted, or wait again',
+  })
+  @ApiNoContentResponse()
+  async resolve(
+    @Param('id', PathUuid) id: string,
+    @Body() body: ResolveCallDto,
+    @Caller() caller: Principal,
+  ): Promise<void> {
+    const call = await this.prisma.call.findUnique({ where: { id }, select: { projectId: true } });
+    if (!call || !mayTouch(caller, call.projectId)) throw noSuchThing();
+    this.metrics.requestsEnded((await this.resolver.byHand(id, body.as, body.reason, caller)).length);
+  }
+}

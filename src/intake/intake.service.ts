@@ -1,0 +1,136 @@
+import { Inject, Injectable } from '@nestjs/common';
+import { createHash } from 'node:crypto';
+import type { AppConfig } from '../config/app-config.js';
+import { lanesOf, lanesServing, type Lane } from '../config/lanes.js';
+import { APP_CONFIG } from '../config/tokens.js';
+import { DomainError } from '../domain/domain-error.js';
+import { submissionMeaning, type RequestSource, type Submission } from '../domain/request.js';
+import { RequestLedger } from '../ledger/requests.js';
+import { noSuchThing } from '../platform/http/path-id.js';
+import { PrismaService, type Tx } from '../platform/prisma/prisma.service.js';
+import { Bells } from '../platform/queues/bells.js';
+import { Metrics } from '../platform/telemetry/metrics.js';
+import { mayTouch, type Principal } from '../security/principal.js';
+import { crashPoint } from '../platform/crash-points.js';
+import { RequestDto } from './request.dto.js';
+import { asAccepted, RequestReader } from './request-reader.js';
+
+/** How a request comes to be; `read` is asked only for a fresh key, inside the transaction that stores it. */
+export interface Wish {
+  readonly projectId: string;
+  /** What the body means, whatever it looks like. */
+  readonly meaning: string;
+  readonly source: RequestSource;
+  readonly replayOf: string | null;
+  readonly deadline: Date | null;
+  readonly read: (tx: Tx) => Promise<Submission>;
+}
+
+export interface Accepted {
+  readonly request: RequestDto;
+  /** The key was known: this is the answer that the first one got. */
+  readonly replayed: boolean;
+}
+
+/** While the queue of a caller is this long, it makes no sense to ask again sooner. */
+const RETRY_AFTER_SECONDS = 60;
+
+@Injectable()
+export class IntakeService {
+  private readonly lanes: Lane[];
+
+  constructor(
+    @Inject(APP_CONFIG) private readonly config: AppConfig,
+    private readonly prisma: PrismaService,
+    private readonly requests: RequestLedger,
+    private readonly reader: RequestReader,
+    private readonly bells: Bells,
+    private readonly metrics: Metrics,
+  ) {
+    this.lanes = lanesOf(config);
+  }
+
+  submit(submission: Submission, key: string, principal: Principal): Promise<Accepted> {
+    const meaning = submissionMeaning(submission);
+    const read = (): Promise<Submission> => Promise.resolve(submission);
+    return this.accept(
+      {
+        projectId: submission.projectId,
+        meaning,
+        source: 'api',
+        replayOf: null,
+        deadline: submission.deadline,
+        read,
+      },
+      key,
+      principal,
+    );
+  }
+
+  /** Stores a wish once for its key, and rings the lanes that serve it. */
+  async accept(wish: Wish, key: string, principal: Principal): Promise<Accepted> {
+    if (!mayTouch(principal, wish.projectId)) throw noSuchThing();
+    const lanes = lanesServing(this.lanes, wish.projectId, 'retryTask');
+    if (lanes.length === 0) {
+      throw new DomainError('project_not_served', 'No credential of rescan serves this project: ask its operators.');
+    }
+    const { requestId, fresh } = await this.store(wish, key, principal);
+    crashPoint('submit.committed');
+    if (fresh) {
+      this.metrics.requestSubmitted(wish.source);
+      await this.bells.ring(lanes.map(({ id }) => id));
+    }
+    crashPoint('submit.rung');
+    return { request: asAccepted(await this.reader.find(requestId, principal)), replayed: !fresh };
+  }
+
+  private store(wish: Wish, key: string, principal: Principal): Promise<{ requestId: string; fresh: boolean }> {
+    const { caller } = principal;
+    const fingerprint = new Uint8Array(createHash('sha256').update(wish.meaning).digest());
+    return this.prisma.transact(async (tx) => {
+      const retentionMs = this.config.idempotencyRetentionMs;
+      const taken = await this.requests.takeKey(tx, { caller, key, fingerprint, retentionMs });
+      if (!Buffer.from(taken.fingerprint).equals(fingerprint)) {
+        throw new DomainError(
+          'idempotency_key_reused',
+          'This Idempotency-Key came with another body before: send a new key for a new wish.',
+        );
+      }
+      if (!taken.fresh) return taken;
+      crashPoint('submit.key_taken');
+      const { open, now } = await this.requests.openTargets(tx, caller);
+      // What was sent is judged before what there is: a bad deadline is the caller's mistake, whatever could be replayed.
+      refusePast(wish.deadline, now);
+      const submission = await wish.read(tx);
+      this.refuseBeyondLimits(open, submission);
+      const { source, replayOf } = wish;
+      const { maxAgeMs } = this.config.policy;
+      await this.requests.insert(tx, {
+        id: taken.requestId,
+        submission,
+        submitter: principal,
+        source,
+        replayOf,
+        maxAgeMs,
+      });
+      crashPoint('submit.stored');
+      return taken;
+    });
+  }
+
+  private refuseBeyondLimits(open: number, submission: Submission): void {
+    if (open + Math.max(1, submission.clusterIds.length) > this.config.maxOpenTargets) {
+      throw new DomainError(
+        'too_many_open_targets',
+        `At most ${this.config.maxOpenTargets} targets of a caller may be open at once: wait until some have ended.`,
+        { retryAfterSeconds: RETRY_AFTER_SECONDS },
+      );
+    }
+  }
+}
+
+function refusePast(deadline: Date | null, now: Date): void {
+  if (deadline && deadline <= now) {
+    throw new DomainError('deadline_in_past', 'The deadline has passed already: send a later one, or none.');
+  }
+}

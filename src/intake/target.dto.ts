@@ -1,0 +1,33 @@
+import { ApiProperty } from '@nestjs/swagger';
+import { WAITING_FOR, type WaitingFor } from '../domain/lane.js';
+import { SCAN_TYPES, type ScanType } from '../domain/scan-type.js';
+import { TARGET_RESULTS, TARGET_STATES, type TargetResult, type TargetState } from '../domain/target.js';
+
+export class ReasonDto {
+  @ApiProperty({ type: String, description: 'Stable: an error code of HSS, or one of ours.' }) code!: string;
+  @ApiProperty({ type: String, nullable: true }) text!: string | null;
+}
+
+export class TargetDto {
+  @ApiProperty({
+    type: String,
+    nullable: true,
+    description: 'Null: the whole task, before HSS has listed its clusters.',
+  })
+  clusterId!: string | null;
+  @ApiProperty({ enum: SCAN_TYPES, isArray: true, nullable: true, description: 'Null: every failed scan item.' })
+  scanTypes!: ScanType[] | null;
+  @ApiProperty({ enum: TARGET_STATES }) state!: TargetState;
+  @ApiProperty({ enum: TARGET_RESULTS, nullable: true }) result!: TargetResult | null;
+  @ApiProperty({ type: ReasonDto, nullable: true }) reason!: ReasonDto | null;
+  @ApiProperty({ type: Number }) attempts!: number;
+  @ApiProperty({ type: [String], description: 'The calls that it was in, oldest first.' }) callIds!: string[];
+  @ApiProperty({ type: String, format: 'date-time', nullable: true }) dueAt!: Date | null;
+  @ApiProperty({ enum: WAITING_FOR, nullable: true, description: 'What it waits for; null where it does not wait.' })
+  waitingFor!: WaitingFor | null;
+}
+
+export class TargetPageDto {
+  @ApiProperty({ type: [TargetDto] }) items!: TargetDto[];
+  @ApiProperty({ type: String, nullable: true }) nextCursor!: string | null;
+}
