@@ -1,0 +1,100 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import type { ApiClient } from '../support/api-client.js';
+import { OPERATOR_SCOPES, retryOf, ServiceRig } from '../support/service-rig.js';
+import type { PageView } from '../support/wire-types.js';
+
+/** Everything that one project has, with an id. */
+interface Belongings {
+  readonly projectId: string;
+  readonly taskId: string;
+  readonly clusterId: string;
+  readonly requestId: string;
+  readonly callId: string;
+  readonly laneId: string;
+}
+
+let rig: ServiceRig;
+let ours: ApiClient;
+let mine: Belongings;
+let foreign: Belongings;
+let paths: readonly (readonly [method: 'get' | 'post', path: string])[];
+
+beforeAll(async () => {
+  rig = await ServiceRig.open({
+    credentials: [{ projects: ['project-1'] }, { name: 'other', projects: ['project-2'] }],
+  });
+  await rig.start();
+  // Every scope: what keeps it out is the project alone.
+  ours = await rig.client({ projects: ['project-1'], scopes: OPERATOR_SCOPES });
+  [mine, foreign] = await Promise.all([belongingsOf('project-1', 'main'), belongingsOf('project-2', 'other')]);
+  const { body } = await ours.get('/openapi.json');
+  paths = Object.entries<object>(body.paths).flatMap(([path, methods]) =>
+    Object.keys(methods).map((method) => [method as 'get' | 'post', path] as const),
+  );
+});
+
+afterAll(() => rig.close());
+
+async function belongingsOf(projectId: string, credential: string): Promise<Belongings> {
+  const owner = await rig.client({ caller: `owner-of-${projectId}`, projects: [projectId] });
+  const { taskId, clusterIds } = rig.task(2, { projectId });
+  const { id: requestId } = await owner.submit(retryOf({ projectId, taskId, clusterIds }));
+  await owner.untilAllAccepted(requestId);
+  const callId = (await owner.calls(requestId))[0]?.id ?? '';
+  return { projectId, taskId, clusterId: clusterIds[0] ?? '', requestId, callId, laneId: `${credential}.retryTask` };
+}
+
+function withId(path: string, of: Belongings): string {
+  const id = path.includes('/requests/') ? of.requestId : path.includes('/calls/') ? of.callId : of.laneId;
+  return path.replace('{id}', id);
+}
+
+const send = (method: 'get' | 'post', path: string) =>
+  method === 'get' ? ours.get(path) : ours.post(path, bodyFor(path), { 'idempotency-key': 'k' });
+
+const bodyFor = (path: string): object | undefined => {
+  if (path.endsWith('/replay')) return {};
+  return path.endsWith('/resolve') ? { as: 'accepted', reason: 'seen in the console' } : undefined;
+};
+
+describe('what belongs to another project', () => {
+  it('is not found on any route that takes an id, and looks like what never was', async () => {
+    const taking = paths.filter(([, path]) => path.includes('{id}'));
+    expect(taking.length).toBeGreaterThanOrEqual(9);
+    const nobodys = { ...mine, requestId: foreign.callId, callId: foreign.requestId, laneId: 'none.retryTask' };
+    for (const [method, path] of taking) {
+      const there = await send(method, withId(path, foreign));
+      const nowhere = await send(method, withId(path, nobodys));
+      const { instance: _own, ...problem } = there.body;
+      expect([method, path, there.status, problem.code]).toEqual([method, path, 404, 'not_found']);
+      expect(nowhere.body).toMatchObject(problem);
+    }
+  });
+
+  it('was not changed by that', async () => {
+    const owner = await rig.client({ caller: 'owner-of-project-2', projects: ['project-2'] });
+    expect(await owner.request(foreign.requestId)).toMatchObject({ state: 'open', counts: { accepted: 2 } });
+    expect(await owner.lane(foreign.laneId)).toMatchObject({ blockedBy: null });
+  });
+
+  it('is in no list, whatever is asked for', async () => {
+    const idsIn = async (path: string) =>
+      (await ours.get<PageView<{ id: string }>>(path)).body.items.map(({ id }) => id);
+    const { projectId, taskId, clusterId } = foreign;
+
+    expect(await idsIn('/v1/requests')).toEqual([mine.requestId]);
+    expect(await idsIn('/v1/calls')).toEqual([mine.callId]);
+    const [credential] = mine.laneId.split('.');
+    expect((await idsIn('/v1/lanes')).every((id) => id.startsWith(`${credential}.`))).toBe(true);
+    for (const filter of [`projectId=${projectId}`, `taskId=${taskId}`]) {
+      expect(await idsIn(`/v1/requests?${filter}`)).toEqual([]);
+      expect(await idsIn(`/v1/calls?${filter}`)).toEqual([]);
+    }
+    expect(await idsIn(`/v1/calls?clusterId=${clusterId}`)).toEqual([]);
+  });
+
+  it('cannot be asked to be retried', async () => {
+    const { status, body } = await ours.trySubmit(retryOf({ ...foreign, clusterIds: [foreign.clusterId] }));
+    expect([status, body.code]).toEqual([404, 'not_found']);
+  });
+});

@@ -1,0 +1,167 @@
+import { randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import type { ApiClient } from '../support/api-client.js';
+import { retryOf, ServiceRig } from '../support/service-rig.js';
+import type { ServiceProcess } from '../support/service-process.js';
+
+interface Operation {
+  readonly method: 'get' | 'post';
+  readonly path: string;
+  readonly operationId: string;
+  readonly responses: Readonly<Record<string, unknown>>;
+  readonly parameters: readonly {
+    readonly name: string;
+    readonly in: string;
+    readonly schema: { readonly type: string };
+  }[];
+  readonly requestBody?: object;
+}
+
+const ROUTES = [
+  'POST /v1/requests',
+  'GET /v1/requests',
+  'GET /v1/requests/{id}',
+  'GET /v1/requests/{id}/targets',
+  'GET /v1/requests/{id}/calls',
+  'POST /v1/requests/{id}/cancel',
+  'POST /v1/requests/{id}/replay',
+  'GET /v1/calls',
+  'GET /v1/calls/{id}',
+  'GET /v1/calls/{id}/targets',
+  'POST /v1/calls/{id}/resolve',
+  'GET /v1/lanes',
+  'POST /v1/lanes/{id}/pause',
+  'POST /v1/lanes/{id}/resume',
+  'GET /health/live',
+  'GET /health/ready',
+  'GET /metrics',
+];
+
+const GARBAGE: readonly unknown[] = [
+  null,
+  0,
+  true,
+  'text',
+  [],
+  [{}],
+  {},
+  { unknown: 1 },
+  { __proto__: null, results: 7 },
+];
+
+let rig: ServiceRig;
+let service: ServiceProcess;
+let operator: ApiClient;
+let document: any;
+let operations: Operation[];
+let ids: { requests: string; calls: string; lanes: string };
+
+beforeAll(async () => {
+  rig = await ServiceRig.open();
+  service = await rig.start();
+  operator = await rig.operator();
+  const { id } = await operator.submit(retryOf(rig.task(1)));
+  await operator.untilAllAccepted(id);
+  ids = { requests: id, calls: (await operator.calls(id))[0]?.id ?? '', lanes: 'main.retryTask' };
+  document = await (await fetch(`${service.url}/openapi.json`)).json();
+  operations = Object.entries<object>(document.paths).flatMap(([path, methods]) =>
+    Object.entries(methods).map(([method, operation]) => ({ parameters: [], ...operation, method, path })),
+  );
+});
+
+afterAll(() => rig.close());
+
+const concrete = (path: string) =>
+  path.replace('{id}', path.includes('/requests/') ? ids.requests : path.includes('/calls/') ? ids.calls : ids.lanes);
+
+/** A body of any kind: `ApiClient` sends objects only. */
+async function post(path: string, body: unknown): Promise<{ status: number; text: string }> {
+  const answer = await fetch(service.url + path, {
+    method: 'POST',
+    headers: {
+      authorization: `Bearer ${operator.key}`,
+      'content-type': 'application/json',
+      'idempotency-key': randomUUID(),
+      connection: 'close',
+    },
+    body: JSON.stringify(body),
+  });
+  return { status: answer.status, text: await answer.text() };
+}
+
+function expectRefused(what: string, { status, text }: { status: number; text: string }): void {
+  const problem = JSON.parse(text);
+  expect({ what, status: problem.status, code: typeof problem.code }).toEqual({ what, status, code: 'string' });
+  expect({ what, isMistake: status >= 400 && status < 500 }).toEqual({ what, isMistake: true });
+}
+
+describe('the OpenAPI document', () => {
+  it('is one of version 3.1, open to all, with a page beside it', async () => {
+    expect(document.openapi).toMatch(/^3\.1\./);
+    expect(document.info).toMatchObject({ title: 'rescan', version: expect.any(String) });
+    const page = await fetch(`${service.url}/docs`);
+    expect([page.status, page.headers.get('content-type')]).toEqual([200, expect.stringContaining('text/html')]);
+  });
+
+  it('has every route of the contract, and no other', () => {
+    expect(operations.map(({ method, path }) => `${method.toUpperCase()} ${path}`).sort()).toEqual([...ROUTES].sort());
+  });
+
+  it('gives every route a name of its own, its answers and its parameters', () => {
+    const names = operations.map(({ operationId }) => operationId);
+    expect(names.every((name) => /^[a-z][A-Za-z]+$/.test(name))).toBe(true);
+    expect(new Set(names).size).toBe(names.length);
+    for (const { path, responses, parameters } of operations) {
+      expect(Object.keys(responses).some((status) => status.startsWith('2'))).toBe(true);
+      const inPath = parameters.filter((parameter) => parameter.in === 'path').map(({ name }) => name);
+      expect(inPath).toEqual([...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => name));
+    }
+  });
+
+  it('has something behind every reference', () => {
+    const references = [...JSON.stringify(document).matchAll(/"\$ref":"#\/([^"]+)"/g)].map(([, path]) =>
+      path!.split('/'),
+    );
+    expect(references.length).toBeGreaterThan(0);
+    for (const path of references) {
+      expect([path, path.reduce((part, key) => part?.[key], document)]).toEqual([path, expect.any(Object)]);
+    }
+  });
+
+  it('asks for a key everywhere but where anybody may look', () => {
+    const open = operations.filter((operation) => !('security' in operation)).map(({ path }) => path);
+    expect(open.sort()).toEqual(['/health/live', '/health/ready']);
+  });
+});
+
+describe('garbage', () => {
+  it('posted to any route is the mistake of its sender, and no fault of the service', async () => {
+    for (const path of Object.keys(document.paths)) {
+      const takesNoBody = operations.some((one) => one.path === path && one.method === 'post' && !one.requestBody);
+      const mayBeEmpty = path.endsWith('/replay');
+      for (const body of GARBAGE) {
+        const isFine = mayBeEmpty && JSON.stringify(body) === '{}';
+        const what = `POST ${path} ${JSON.stringify(body)} ${takesNoBody ? '(takes no body)' : ''}`;
+        if (!isFine) expectRefused(what, await post(concrete(path), body));
+      }
+    }
+  });
+
+  it('in any query parameter is the mistake of its sender', async () => {
+    const taking = operations.filter(({ method }) => method === 'get');
+    for (const { path, parameters } of taking) {
+      for (const { name } of parameters.filter((parameter) => parameter.in === 'query')) {
+        const answer = await operator.get(`${concrete(path)}?${name}=%00%F0%9F%92%A5`);
+        expectRefused(`GET ${path} ${name}`, { status: answer.status, text: JSON.stringify(answer.body) });
+      }
+      if (parameters.every((parameter) => parameter.in !== 'query')) continue;
+      const answer = await operator.get(`${concrete(path)}?surely_unknown=1`);
+      expectRefused(`GET ${path} unknown`, { status: answer.status, text: JSON.stringify(answer.body) });
+    }
+  });
+
+  it('left no error in the log, and nothing in the database', async () => {
+    expect(service.log().filter(({ level }) => level >= 50)).toEqual([]);
+    expect(await rig.query('SELECT count(*)::int AS n FROM request')).toEqual([{ n: 1 }]);
+  });
+});

@@ -1,0 +1,30 @@
+import { Lookers } from '../../src/calling/lookers.js';
+import { Clock } from '../../src/platform/clock.js';
+import { Heartbeats } from '../../src/platform/health/heartbeats.js';
+import type { Bells } from '../../src/platform/queues/bells.js';
+import { Metrics } from '../../src/platform/telemetry/metrics.js';
+import { Logger } from '@nestjs/common';
+import { DueLanes } from '../../src/sweeping/due-lanes.js';
+import { Sweeper } from '../../src/sweeping/sweeper.js';
+import type { CallingWorld } from './calling-world.js';
+
+// What it warns of is what these tests bring about.
+Logger.overrideLogger(false);
+
+/** A sweeper that sweeps when told, and not by itself. */
+export function aSweeper(world: CallingWorld, bells: Bells): Sweeper {
+  const clock = new Clock();
+  return new Sweeper(
+    world.config,
+    clock,
+    new Heartbeats(clock),
+    world.prisma,
+    new DueLanes(world.config, world.prisma, bells, world.choosing, world.lookups, new Lookers()),
+    world.overdue,
+    world.lookups,
+    world.requests,
+    world.settler,
+    world.verdicts,
+    new Metrics(),
+  );
+}

@@ -1,0 +1,102 @@
+/** The REST contract as its callers see it: written down a second time, so that a change of the service does not change it too. */
+
+export interface Counts {
+  readonly total: number;
+  readonly waiting: number;
+  readonly sending: number;
+  readonly unknown: number;
+  readonly accepted: number;
+  readonly succeeded: number;
+  readonly scanFailed: number;
+  readonly notFailed: number;
+  readonly notFound: number;
+  readonly rejected: number;
+  readonly exhausted: number;
+  readonly expired: number;
+  readonly cancelled: number;
+  readonly unverified: number;
+}
+
+export interface RequestView {
+  readonly id: string;
+  readonly projectId: string;
+  readonly enterpriseProjectId: string;
+  readonly taskId: string;
+  readonly range: string;
+  readonly priority: string;
+  readonly state: string;
+  readonly source: string;
+  readonly caller: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly deadline: string | null;
+  readonly createdAt: string;
+  readonly finishedAt: string | null;
+  readonly replayOf: string | null;
+  readonly resolved: boolean;
+  readonly counts: Counts;
+}
+
+export interface TargetView {
+  readonly clusterId: string | null;
+  readonly scanTypes: readonly string[] | null;
+  readonly state: string;
+  readonly result: string | null;
+  readonly reason: { readonly code: string; readonly text: string | null } | null;
+  readonly attempts: number;
+  readonly callIds: readonly string[];
+  readonly dueAt: string | null;
+  readonly waitingFor: string | null;
+}
+
+export interface CallView {
+  readonly id: string;
+  readonly lane: string;
+  readonly credential: string;
+  readonly projectId: string;
+  readonly taskId: string;
+  readonly rangeType: string;
+  readonly clusterCount: number;
+  readonly state: string;
+  readonly startedAt: string;
+  readonly finishedAt: string | null;
+  readonly httpStatus: number | null;
+  readonly errorCode: string | null;
+  readonly errorText: string | null;
+  readonly upstreamRequestId: string | null;
+  readonly durationMs: number | null;
+  readonly decision: any;
+  readonly policyVersion: string;
+  readonly requestIds: readonly string[];
+}
+
+export interface CallTargetView {
+  readonly clusterId: string | null;
+  readonly scanTypes: readonly string[] | null;
+  readonly requestId: string;
+}
+
+export interface LaneView {
+  readonly id: string;
+  readonly limit: number | null;
+  readonly windowMs: number;
+  readonly slotsInUse: number;
+  readonly nextCallAt: string | null;
+  readonly pausedUntil: string | null;
+  readonly breaker: string;
+  readonly blockedBy: string | null;
+  readonly lastError: { readonly code: string; readonly text: string | null; readonly at: string } | null;
+  readonly waitingTargets: number;
+  readonly oldestWaitingAt: string | null;
+  readonly unknownCalls: number;
+}
+
+export interface PageView<T> {
+  readonly items: readonly T[];
+  readonly nextCursor: string | null;
+}
+
+export interface ProblemView {
+  readonly status: number;
+  readonly code: string;
+  readonly detail: string;
+}
