@@ -1,0 +1,128 @@
+import type { LedgerEntry } from '../../../src/simulator/simulator.js';
+import { clustersIn } from '../../support/upstream-record.js';
+import type { Submitted } from './load.js';
+import type { FaultPostgres } from './postgres.js';
+
+/**
+ * What the suite writes down beside the service's own tables, in a schema of its own: how calls and lanes changed (by triggers: no
+ * code of the service has a say in it), what the upstream saw, and what the clients were told.
+ */
+const SCHEMA = `
+  CREATE SCHEMA IF NOT EXISTS evidence;
+  CREATE TABLE evidence.run (since timestamptz, lease_ms int, grace_ms int, window_ms int, window_calls int);
+  CREATE TABLE evidence.call_log (
+    id bigint GENERATED ALWAYS AS IDENTITY, call_id uuid, from_state text, state text, watched boolean,
+    at timestamptz DEFAULT clock_timestamp());
+  CREATE INDEX ON evidence.call_log (call_id);
+  CREATE TABLE evidence.lane_log (lane_id text, paused_until timestamptz, at timestamptz DEFAULT clock_timestamp());
+  CREATE TABLE evidence.upstream (
+    seq bigint PRIMARY KEY, at timestamptz, operation text, project_id text, task_id text, credential text, body_sha256 bytea,
+    reply text, status int, taken text[], clusters text[]);
+  CREATE TABLE evidence.client (
+    submission text, caller text, idempotency_key text, status int, request_id uuid, targets int, whole_task boolean);
+  CREATE FUNCTION evidence.log_call() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+    INSERT INTO evidence.call_log (call_id, from_state, state, watched)
+    VALUES (NEW.id, CASE TG_OP WHEN 'UPDATE' THEN OLD.state::text END, NEW.state::text,
+            NEW.state = 'sending' OR NEW.verdict_due_at IS NOT NULL);
+    RETURN NULL;
+  END $$;
+  CREATE FUNCTION evidence.log_lane() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+    INSERT INTO evidence.lane_log (lane_id, paused_until) VALUES (NEW.id, NEW.paused_until);
+    RETURN NULL;
+  END $$;
+  CREATE TRIGGER evidence AFTER INSERT OR UPDATE OF state, verdict_due_at ON call
+    FOR EACH ROW EXECUTE FUNCTION evidence.log_call();
+  CREATE TRIGGER evidence AFTER UPDATE OF paused_until ON lane
+    FOR EACH ROW WHEN (NEW.paused_until IS DISTINCT FROM OLD.paused_until) EXECUTE FUNCTION evidence.log_lane();
+  -- Each line of the upstream with the call that it is: the last one with this body for this task that had begun by then.
+  CREATE VIEW evidence.sent AS
+    SELECT u.*, c.call_id, c.started_at, c.lease_until, c.committed_at
+      FROM evidence.upstream AS u
+      LEFT JOIN LATERAL (
+           SELECT call.id AS call_id, call.started_at, call.lease_until,
+                  (SELECT min(pg_xact_commit_timestamp(cr.xmin)) FROM call_request AS cr WHERE cr.call_id = call.id) AS committed_at
+             FROM call JOIN scan_task AS s ON s.id = call.scan_task_id
+            WHERE call.body_sha256 = u.body_sha256 AND s.task_id = u.task_id AND s.project_id = u.project_id
+              -- The upstream's clock counts whole milliseconds.
+              AND call.started_at < u.at + interval '1 ms'
+            ORDER BY call.started_at DESC LIMIT 1) AS c ON true
+     WHERE u.operation = 'RetryTask';
+  -- From when to when a call had its clusters.
+  CREATE VIEW evidence.live AS
+    SELECT call.id AS call_id, s.project_id, s.task_id, call.range_type, call.target_ids, born.at AS since,
+           coalesce((SELECT min(l.at) FROM evidence.call_log AS l WHERE l.call_id = call.id AND NOT l.watched), 'infinity') AS until
+      FROM call JOIN scan_task AS s ON s.id = call.scan_task_id
+      JOIN evidence.call_log AS born ON born.call_id = call.id AND born.from_state IS NULL;
+  CREATE TABLE evidence.live_cluster AS
+    SELECT live.*, t.cluster_id FROM evidence.live JOIN target AS t ON t.id = ANY(live.target_ids) LIMIT 0;
+  CREATE TABLE evidence.sent_now AS SELECT * FROM evidence.sent LIMIT 0`;
+
+export interface Terms {
+  readonly leaseMs: number;
+  readonly graceMs: number;
+  readonly windowMs: number;
+  readonly windowCalls: number;
+}
+
+export async function prepareEvidence(postgres: FaultPostgres): Promise<void> {
+  await postgres.query(SCHEMA);
+}
+
+/** What comes from now on belongs to a new run. */
+export async function beginEvidence(postgres: FaultPostgres, terms: Terms): Promise<void> {
+  await postgres.query(
+    `TRUNCATE evidence.run, evidence.call_log, evidence.lane_log, evidence.upstream, evidence.client`,
+  );
+  await postgres.query('INSERT INTO evidence.run VALUES (rescan_now(), $1, $2, $3, $4)', [
+    terms.leaseMs,
+    terms.graceMs,
+    terms.windowMs,
+    terms.windowCalls,
+  ]);
+}
+
+export async function loadEvidence(
+  postgres: FaultPostgres,
+  ledger: readonly LedgerEntry[],
+  submitted: readonly Submitted[],
+): Promise<void> {
+  await postgres.query(
+    `INSERT INTO evidence.upstream
+     SELECT seq, to_timestamp(at / 1000.0), operation, project_id, task_id, credential, decode(sha, 'hex'), reply, status, taken, clusters
+       FROM jsonb_to_recordset($1::jsonb) AS r (seq bigint, at float8, operation text, project_id text, task_id text, credential text,
+            sha text, reply text, status int, taken text[], clusters text[])`,
+    [JSON.stringify(ledger.map(asRow))],
+  );
+  await postgres.query(
+    `INSERT INTO evidence.client
+     SELECT * FROM jsonb_to_recordset($1::jsonb) AS r (submission text, caller text, idempotency_key text, status int,
+            request_id uuid, targets int, whole_task boolean)`,
+    [JSON.stringify(submitted)],
+  );
+  await postgres.query(`
+    TRUNCATE evidence.live_cluster, evidence.sent_now;
+    INSERT INTO evidence.sent_now SELECT * FROM evidence.sent;
+    INSERT INTO evidence.live_cluster
+    SELECT live.*, t.cluster_id FROM evidence.live JOIN target AS t ON t.id = ANY(live.target_ids);
+    ANALYZE evidence.live_cluster; ANALYZE evidence.sent_now; ANALYZE evidence.call_log`);
+}
+
+function asRow(entry: LedgerEntry): object {
+  const { seq, at, operation, projectId, taskId, credential, bodySha256: sha, clustersTaken: taken, reply } = entry;
+  const status = reply && 'status' in reply ? reply.status : null;
+  const clusters = operation === 'RetryTask' ? clustersIn(entry) : [];
+  const asked = operation === 'ListTasks' ? new URLSearchParams(entry.query).get('task_id') : taskId;
+  return {
+    seq,
+    at,
+    operation,
+    project_id: projectId,
+    task_id: asked,
+    credential,
+    sha,
+    reply: reply?.kind,
+    status,
+    taken,
+    clusters,
+  };
+}

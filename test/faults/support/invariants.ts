@@ -1,0 +1,130 @@
+import { BREACHES } from '../../support/invariants.js';
+import type { FaultPostgres } from './postgres.js';
+
+const IN_RUN = `call.started_at >= (SELECT since FROM evidence.run)`;
+
+/** What the upstream said of a call may be read late, so a call that ended by a late answer was not looked up. */
+const LOOKED_UP = (callId: string, at: string): string => `
+  EXISTS (SELECT 1 FROM list_call AS page, evidence.run
+           WHERE page.call_id = ${callId} AND page.rows_read IS NOT NULL AND page.finished_at <= ${at}
+             AND page.started_at >= (SELECT lease_until FROM call AS c WHERE c.id = ${callId}) + run.grace_ms * interval '1 ms' - interval '5 ms')`;
+
+const ANSWERED = (callId: string): string =>
+  `EXISTS (SELECT 1 FROM evidence.sent_now AS s WHERE s.call_id = ${callId} AND s.reply = 'answered' AND s.status = 200)`;
+
+const MAY_FOLLOW: Readonly<Record<string, readonly string[]>> = {
+  sending: ['accepted', 'throttled', 'unavailable', 'blocked', 'rejected', 'not_sent', 'unknown'],
+  // A late answer may say any of these.
+  unknown: [
+    'accepted',
+    'partly_accepted',
+    'not_carried_out',
+    'throttled',
+    'unavailable',
+    'blocked',
+    'rejected',
+    'not_sent',
+  ],
+  not_carried_out: ['partly_accepted'],
+};
+const MOVES = Object.entries(MAY_FOLLOW).flatMap(([from, all]) => all.map((to) => `('${from}', '${to}')`));
+
+/** The promises over the whole of a run, once it has drained: each finds what breaks it. */
+export const PROMISES: Readonly<Record<string, string>> = {
+  'accepted is stored': `
+    SELECT c.* FROM evidence.client AS c LEFT JOIN request AS r ON r.id = c.request_id
+     WHERE c.status = 202 AND (r.id IS NULL OR (NOT c.whole_task AND r.total <> c.targets))`,
+  'every target has a result': `
+    SELECT t.id, t.state, t.due_at, t.call_id, r.id AS request FROM target AS t JOIN request AS r ON r.id = t.request_id
+     WHERE t.state <> 'done' OR t.result IS NULL OR r.state = 'open'`,
+  'every RetryTask call has a row that was committed before it': `
+    SELECT seq, at, call_id, committed_at FROM evidence.sent_now
+     WHERE call_id IS NULL OR committed_at IS NULL OR committed_at >= at + interval '1 ms'`,
+  'a call reaches the upstream at most once': `
+    SELECT call_id, array_agg(seq) AS lines FROM evidence.sent_now WHERE call_id IS NOT NULL GROUP BY 1 HAVING count(*) > 1`,
+  'no call claims more than the upstream has seen': `
+    SELECT call.id, call.state, call.http_status, s.seq, s.reply, s.status FROM call
+      LEFT JOIN evidence.sent_now AS s ON s.call_id = call.id
+     WHERE ${IN_RUN} AND CASE
+       WHEN call.state = 'not_sent' THEN s.seq IS NOT NULL
+       WHEN call.state IN ('accepted', 'partly_accepted') AND call.http_status = 200 THEN s.status IS DISTINCT FROM 200
+       WHEN call.state IN ('accepted', 'partly_accepted') THEN s.seq IS NULL
+       WHEN call.http_status IS NOT NULL THEN s.status IS DISTINCT FROM call.http_status
+       ELSE false END`,
+  'what was carried out is not taken for not carried out': `
+    SELECT s.call_id, s.seq, l.at FROM evidence.sent_now AS s
+      JOIN evidence.call_log AS l ON l.call_id = s.call_id AND l.state IN ('not_carried_out', 'not_sent')
+     WHERE cardinality(s.taken) > 0 AND s.at < l.at`,
+  'a cluster is in no two live calls': `
+    SELECT a.task_id, a.cluster_id, a.call_id AS one, b.call_id AS other FROM evidence.live_cluster AS a
+      JOIN evidence.live_cluster AS b
+        ON a.project_id = b.project_id AND a.task_id = b.task_id AND a.call_id <> b.call_id AND a.since <= b.since
+       AND (a.cluster_id = b.cluster_id OR a.cluster_id IS NULL OR b.cluster_id IS NULL)
+     WHERE b.since < a.until LIMIT 20`,
+  'a call changes as its state machine allows': `
+    SELECT * FROM evidence.call_log
+     WHERE CASE WHEN from_state IS NULL THEN state <> 'sending'
+                ELSE from_state <> state AND (from_state, state) NOT IN (${MOVES.join(', ')}) END`,
+  'an unknown call ends by a lookup after its grace, or by its own answer': `
+    SELECT l.call_id, l.state, l.at FROM evidence.call_log AS l
+     WHERE l.from_state = 'unknown' AND (
+           (l.state IN ('partly_accepted', 'not_carried_out') AND NOT ${LOOKED_UP('l.call_id', 'l.at')})
+        OR (l.state = 'accepted' AND NOT ${LOOKED_UP('l.call_id', 'l.at')} AND NOT ${ANSWERED('l.call_id')}))`,
+  'nothing is repeated before its fate is known': `
+    WITH line AS (
+      SELECT s.seq, s.at, s.task_id, s.project_id, s.reply, s.status, s.call_id, c AS cluster_id
+        FROM evidence.sent_now AS s CROSS JOIN LATERAL unnest(s.clusters) AS c),
+    pair AS (
+      SELECT line.*, lag(seq) OVER w AS before, lag(at) OVER w AS before_at, lag(call_id) OVER w AS before_call,
+             lag(reply) OVER w AS before_reply, lag(status) OVER w AS before_status
+        FROM line WINDOW w AS (PARTITION BY project_id, task_id, cluster_id ORDER BY seq))
+    SELECT DISTINCT seq, before, before_call, call_id, before_reply, before_status FROM pair
+     WHERE before IS NOT NULL
+       AND NOT EXISTS (SELECT 1 FROM evidence.upstream AS u
+                        WHERE u.operation LIKE 'List%' AND u.status = 200 AND u.project_id = pair.project_id
+                          AND u.task_id = pair.task_id AND u.at BETWEEN before_at AND pair.at)
+       -- Whoever sent it was told, and it is over.
+       AND NOT EXISTS (SELECT 1 FROM evidence.call_log AS l
+                        WHERE l.call_id = before_call AND NOT l.watched AND l.at <= pair.at AND before_reply = 'answered'
+                          AND (l.state NOT IN ('not_sent', 'not_carried_out', 'unknown')))
+     LIMIT 20`,
+  'no window is exceeded at the upstream': `
+    SELECT * FROM (
+      SELECT seq, operation, at, lag(at, (SELECT window_calls FROM evidence.run)) OVER (PARTITION BY operation, credential ORDER BY at, seq) AS first
+        FROM evidence.upstream WHERE operation IN ('RetryTask', 'ListTasks', 'ListTaskResources') AND credential IS NOT NULL) AS u
+     WHERE at - first < (SELECT window_ms - 1 FROM evidence.run) * interval '1 ms'`,
+  'no call starts in a pause': `
+    SELECT call.id, p.paused_until FROM call
+      JOIN evidence.lane_log AS p ON p.lane_id = call.lane_id AND call.started_at > p.at + interval '5 ms' AND call.started_at < p.paused_until
+     WHERE ${IN_RUN}`,
+  'nothing leaves in a pause': `
+    SELECT s.seq, s.at, p.paused_until FROM evidence.sent_now AS s JOIN call ON call.id = s.call_id
+      JOIN evidence.lane_log AS p ON p.lane_id = call.lane_id
+     WHERE s.at > p.at + interval '250 ms' AND s.at < p.paused_until`,
+  'nothing leaves after its lease': `SELECT seq, at, call_id, lease_until FROM evidence.sent_now WHERE at > lease_until`,
+  'a lease is as long as the time-outs and the margin': `
+    SELECT call.id, call.started_at, call.lease_until FROM call, evidence.run
+     WHERE ${IN_RUN} AND call.lease_until - call.started_at <> run.lease_ms * interval '1 ms'`,
+  'a call names at most 200 clusters': `SELECT seq, cardinality(clusters) FROM evidence.upstream WHERE cardinality(clusters) > 200`,
+  'one request a key': `
+    SELECT caller, idempotency_key, array_agg(DISTINCT request_id) FROM evidence.client WHERE status = 202
+     GROUP BY 1, 2 HAVING count(DISTINCT request_id) > 1
+    UNION ALL
+    SELECT caller, labels ->> 'submission', array_agg(id) FROM request WHERE labels ? 'submission'
+     GROUP BY 1, 2 HAVING count(*) > 1`,
+  "a caller's answer is about the caller's own request": `
+    SELECT c.submission, c.caller, r.caller AS of FROM evidence.client AS c JOIN request AS r ON r.id = c.request_id
+     WHERE r.caller <> c.caller OR r.labels ->> 'submission' <> c.submission`,
+  ...BREACHES,
+};
+
+export type Breaches = Readonly<Record<string, readonly unknown[]>>;
+
+export async function breaches(postgres: FaultPostgres): Promise<Breaches> {
+  const found: Record<string, unknown[]> = {};
+  for (const [name, sql] of Object.entries(PROMISES)) {
+    const rows = await postgres.query<Record<string, unknown>>(sql);
+    if (rows.length > 0) found[name] = rows;
+  }
+  return found;
+}

@@ -1,0 +1,105 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { freePort } from '../../support/free-port.js';
+import {
+  spawnService,
+  startServiceProcess,
+  type Env,
+  type Exit,
+  type ServiceProcess,
+} from '../../support/service-process.js';
+import type { Link } from './link.js';
+
+const HOOKS = new URL('../hooks/index.mjs', import.meta.url).href;
+
+export interface Hooks {
+  readonly names: readonly string[];
+  readonly env?: Env;
+  /** False where it may die before it is ready. */
+  readonly ready?: boolean;
+}
+
+/** One process of the service that may die at any time, with its own links to Postgres and Redis. */
+export class Member {
+  #process: ServiceProcess | null = null;
+  readonly logs: string[] = [];
+
+  private constructor(
+    readonly name: string,
+    readonly port: number,
+    private readonly env: Env,
+    readonly toPostgres: Link,
+    readonly toRedis: Link,
+    private readonly folder: string,
+  ) {}
+
+  static async create(name: string, env: Env, links: { postgres: Link; redis: Link }, folder: string): Promise<Member> {
+    return new Member(name, await freePort(), env, links.postgres, links.redis, folder);
+  }
+
+  get url(): string {
+    return `http://127.0.0.1:${this.port}`;
+  }
+
+  get process(): ServiceProcess {
+    if (!this.#process) throw new Error(`${this.name} is not running`);
+    return this.#process;
+  }
+
+  /** Without hooks: what runs is as in production. */
+  plain = false;
+  lastPid = 0;
+
+  get alive(): boolean {
+    return this.#process !== null;
+  }
+
+  /** @param hooks what `test/faults/hooks` is to do to it */
+  async start(hooks: Hooks = { names: [] }): Promise<ServiceProcess> {
+    const { names, env = {}, ready = true } = hooks;
+    const hooked: Env =
+      names.length > 0 ? { NODE_OPTIONS: `--import ${HOOKS}`, FAULT_HOOKS: names.join(','), ...env } : {};
+    const all = { ...this.env, PORT: String(this.port), ...hooked };
+    const started = await (ready ? startServiceProcess : spawnService)(all, this.folder);
+    this.plain = names.length === 0;
+    this.#process = started;
+    this.lastPid = started.pid;
+    void started.exited.then(() => {
+      this.logs.push(started.logText());
+      if (this.#process === started) this.#process = null;
+    });
+    return started;
+  }
+
+  /** SIGKILL, and nothing is left of it. */
+  async kill(): Promise<void> {
+    await this.#process?.kill();
+    await sleep(0); // Let it be noticed.
+  }
+
+  async stop(): Promise<Exit | null> {
+    const exit = (await this.#process?.stop()) ?? null;
+    await sleep(0);
+    return exit;
+  }
+
+  /** Waits for its end at a crash point. @returns false where that took too long */
+  async died(withinMs: number): Promise<boolean> {
+    if (!this.#process) return true;
+    const late = new AbortController();
+    const gone = await Promise.race([
+      this.#process.exited.then(() => true),
+      sleep(withinMs, false, { signal: late.signal, ref: false }),
+    ]);
+    late.abort();
+    await sleep(0);
+    return gone;
+  }
+
+  signal(signal: 'SIGSTOP' | 'SIGCONT'): void {
+    process.kill(this.process.pid, signal);
+  }
+
+  allLogs(): string {
+    return [...this.logs, this.#process?.logText() ?? ''].join('\n');
+  }
+}

@@ -1,0 +1,160 @@
+import { expect } from '@jest/globals';
+import type { FaultRule } from '../../../src/simulator/simulator.js';
+import { eventually } from '../../support/eventually.js';
+import { beginEvidence, loadEvidence } from './evidence.js';
+import { breaches, type Breaches } from './invariants.js';
+import { Load } from './load.js';
+import { Random } from './random.js';
+import { leaks } from './secrets.js';
+import { TERMS, type FaultWorld } from './world.js';
+
+/** Long for a machine that does other things too; a run that drains does so in a few seconds. */
+const DRAIN_MS = 45_000;
+
+export interface Figures {
+  readonly name: string;
+  readonly seed: number;
+  readonly accepted: number;
+  readonly calls: number;
+  readonly lost: number;
+  readonly unrecorded: number;
+  readonly repeatedBlindly: number;
+  readonly recovered: number;
+  readonly recoveryMs: Readonly<Record<string, number>>;
+  readonly drainMs: number;
+}
+
+export interface RunContext {
+  readonly world: FaultWorld;
+  readonly random: Random;
+  readonly load: Load;
+  /** Recovery times, to be printed. */
+  readonly recoveryMs: Record<string, number>;
+}
+
+export interface RunOptions {
+  readonly name: string;
+  readonly seed: number;
+  readonly weather?: readonly FaultRule[];
+  /** Clusters of the tasks. */
+  readonly sizes?: readonly number[];
+  readonly everyMs?: number;
+  readonly during: (context: RunContext) => Promise<void>;
+}
+
+export interface Judged {
+  readonly figures: Figures;
+  readonly broken: Breaches;
+}
+
+/** What an upstream does on a bad day: answers lost before and after the work, half the work, gateways in trouble. */
+export const BAD_WEATHER: readonly FaultRule[] = (
+  [
+    [0.05, { kind: 'no_answer', work: 'all' }],
+    [0.04, { kind: 'no_answer', work: 'none' }],
+    [0.04, { kind: 'reset', work: 'all' }],
+    [0.03, { kind: 'reset', work: 'half' }],
+    [0.03, { kind: 'truncate', work: 'all' }],
+    [0.03, { kind: 'error', status: 502, work: 'all' }],
+    [0.03, { kind: 'error', status: 503, code: 'APIGW.0203' }],
+    [0.02, { kind: 'throttle', policy: 'user', limit: TERMS.windowCalls, windowMs: 1_000 }],
+  ] as const
+).map(([probability, effect]) => ({ operation: 'RetryTask' as const, probability, times: null, effect }));
+
+/** Load and faults, then calm, then judgement. */
+export async function run(world: FaultWorld, options: RunOptions): Promise<Judged> {
+  const { name, seed, weather = BAD_WEATHER, sizes = [12, 20, 30, 8], everyMs = 90, during } = options;
+  const random = new Random(seed);
+  await beginEvidence(world.postgres, TERMS);
+  world.simulator.controls.clearLedger();
+  world.simulator.controls.addFaults(...weather);
+  const load = new Load(random, world.clients, world.tasks(sizes), `${name}-${seed}-${Date.now()}`, everyMs);
+  const recoveryMs: Record<string, number> = {};
+  let drainMs = 0;
+  try {
+    load.start();
+    try {
+      await during({ world, random, load, recoveryMs });
+    } finally {
+      await world.calm();
+      await load.stop();
+    }
+    const from = performance.now();
+    await drained(world);
+    drainMs = Math.round(performance.now() - from);
+  } catch (error) {
+    world.spoilt = true;
+    process.stdout.write(`  ✗ ${name} seed ${seed}: ${String(error)}\n`);
+    if (load.submitted.length === 0) throw error;
+    // What has come of it is judged all the same: the reason may be there.
+    const { broken } = await judge(world, load, { name, seed, recoveryMs, drainMs });
+    throw new Error(`${name} (seed ${seed}) failed, with ${JSON.stringify(summary(broken))}`, { cause: error });
+  }
+  const judged = await judge(world, load, { name, seed, recoveryMs, drainMs });
+  if (Object.keys(judged.broken).length > 0) world.spoilt = true;
+  print(judged);
+  return judged;
+}
+
+/** The run must break no promise. */
+export async function runSafely(world: FaultWorld, options: RunOptions): Promise<Figures> {
+  const { figures, broken } = await run(world, options);
+  expect({ seed: options.seed, broken: summary(broken) }).toEqual({ seed: options.seed, broken: {} });
+  return figures;
+}
+
+async function drained(world: FaultWorld): Promise<void> {
+  await eventually(
+    async () => {
+      const [left] = await world.postgres.query<{ open: number; out: number }>(
+        `SELECT (SELECT count(*)::int FROM request WHERE state = 'open') AS open,
+                (SELECT count(*)::int FROM call WHERE state = 'sending' OR verdict_due_at IS NOT NULL)
+                + (SELECT count(*)::int FROM list_call WHERE state = 'sending') AS out`,
+      );
+      if (left?.open !== 0 || left.out !== 0) throw new Error(`not drained: ${JSON.stringify(left)}`);
+      return true;
+    },
+    { limitMs: DRAIN_MS, everyMs: 100 },
+  );
+}
+
+type Named = Pick<Figures, 'name' | 'seed' | 'recoveryMs' | 'drainMs'>;
+
+async function judge(world: FaultWorld, load: Load, named: Named): Promise<Judged> {
+  await loadEvidence(world.postgres, world.simulator.controls.ledger(), load.submitted);
+  const broken: Record<string, readonly unknown[]> = { ...(await breaches(world.postgres)) };
+  const found = await leaks(world, load.answers);
+  if (found.length > 0) broken['no secret is found anywhere'] = found;
+  const count = (...names: string[]): number => names.reduce((sum, one) => sum + (broken[one]?.length ?? 0), 0);
+  const [row] = await world.postgres.query<{ calls: number; recovered: number }>(
+    `SELECT (SELECT count(*)::int FROM call WHERE started_at >= (SELECT since FROM evidence.run)) AS calls,
+            (SELECT count(*)::int FROM evidence.call_log WHERE from_state = 'unknown' AND state <> 'unknown') AS recovered`,
+  );
+  const figures = {
+    ...named,
+    accepted: load.accepted,
+    calls: row?.calls ?? 0,
+    lost: count('accepted is stored', 'every target has a result'),
+    unrecorded: count('every RetryTask call has a row that was committed before it'),
+    repeatedBlindly: count('nothing is repeated before its fate is known', 'a call reaches the upstream at most once'),
+    recovered: row?.recovered ?? 0,
+  };
+  return { figures, broken };
+}
+
+function print({ figures, broken }: Judged): void {
+  const { name, seed, accepted, calls, lost, unrecorded, repeatedBlindly, recovered, recoveryMs, drainMs } = figures;
+  const times = Object.entries(recoveryMs).map(([what, ms]) => `, ${what} ${Math.round(ms)} ms`);
+  const verdict = Object.keys(broken).length === 0 ? '✓' : '✗';
+  process.stdout.write(
+    `  ${verdict} ${name} (seed ${seed}): accepted ${accepted}, calls ${calls}, lost ${lost}, unrecorded ${unrecorded}, ` +
+      `repeated blindly ${repeatedBlindly}, recovered ${recovered}, drained in ${drainMs} ms${times.join('')}\n`,
+  );
+  for (const [what, rows] of Object.entries(broken)) {
+    process.stdout.write(`      broken: ${what}: ${rows.length} rows, ${JSON.stringify(rows.slice(0, 2))}\n`);
+  }
+}
+
+function summary(broken: Breaches): Record<string, unknown[]> {
+  return Object.fromEntries(Object.entries(broken).map(([name, rows]) => [name, rows.slice(0, 3)]));
+}
