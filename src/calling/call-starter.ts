@@ -126,8 +126,10 @@ export class CallStarter {
     const clusters = new Set<string | null>();
     for (let pass = 0; pass < MAX_PASSES && clusters.size < MAX_CLUSTERS_PER_CALL; pass += 1) {
       const found = await this.filling.fill(tx, task, callId, now, MAX_CLUSTERS_PER_CALL - clusters.size);
-      filled.push(...found.filled);
-      for (const target of found.filled) if (target.taken) clusters.add(target.clusterId);
+      for (const target of found.filled) {
+        filled.push(target);
+        if (target.taken) clusters.add(target.clusterId);
+      }
       if (found.exhausted) break;
     }
     return filled;

@@ -81,7 +81,8 @@ export class TargetSettler {
 
   /** Those that an unknown call was carried out for stay in it, as accepted; the others wait again, an attempt spent. */
   async resolve(tx: Tx, call: CallFacts, taken: readonly bigint[], dueAt: Date): Promise<string[]> {
-    const gone = call.targetIds.filter((id) => !taken.includes(id));
+    const stays = new Set(taken);
+    const gone = call.targetIds.filter((id) => !stays.has(id));
     const staying = await this.leaving.stay(tx, call.id, taken, 'unknown', 'accepted');
     if (gone.length === 0) return this.count(tx, staying);
     const leaving = await this.leaving.waitAgain(tx, call.id, gone, call.now, {

@@ -42,7 +42,8 @@ export class UnknownResolver {
 
   /** The upstream could not be read for too long. */
   async giveUp(tx: Tx, call: CallFacts): Promise<string[] | null> {
-    if (this.config.policy.lookup.giveUpAs === 'send_again') return this.resolve(tx, call, []);
+    // What a page has shown to be taken is known, and never sent again.
+    if (this.config.policy.lookup.giveUpAs === 'send_again') return this.resolve(tx, call, call.lookupTaken);
     if (!(await this.calls.resolve(tx, call.id, { state: 'unknown', verdictDueAt: null }))) return null;
     const text = 'HSS may have accepted the call, and could not be asked for too long.';
     return this.targets.end(tx, call, { result: 'unverified', reason: { code: 'lookup_failed', text } });

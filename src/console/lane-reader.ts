@@ -29,7 +29,7 @@ export class LaneReader {
   /** The lanes that serve a project of the caller's. */
   async list(principal: Principal): Promise<LaneDto[]> {
     const lanes = lanesOf(this.config).filter((lane) => serves(lane, principal));
-    return Promise.all(lanes.map((lane) => this.describe(lane)));
+    return Promise.all(lanes.map((lane) => this.describe(lane, principal)));
   }
 
   /** @throws DomainError `not_found`, also for a lane that serves none of the caller's projects */
@@ -39,9 +39,10 @@ export class LaneReader {
     return lane;
   }
 
-  async describe(lane: Lane): Promise<LaneDto> {
+  /** What waits is counted for the caller's own projects; the text of an error may name others'. */
+  async describe(lane: Lane, principal: Principal): Promise<LaneDto> {
     const { situation, windowMs } = await this.lanes.read(this.prisma, lane.id);
-    const load = await this.load(lane);
+    const load = await this.load(lane, principal);
     const gate = laneGate(situation);
     return {
       id: lane.id,
@@ -55,7 +56,11 @@ export class LaneReader {
       breaker: breakerOf(situation),
       blockedBy: gate.open ? null : gate.blockedBy,
       lastError: load.lastErrorAt
-        ? { code: load.lastErrorCode ?? 'unknown', text: load.lastErrorText, at: load.lastErrorAt }
+        ? {
+            code: load.lastErrorCode ?? 'unknown',
+            text: principal.projects === '*' ? load.lastErrorText : null,
+            at: load.lastErrorAt,
+          }
         : null,
       waitingTargets: load.waitingTargets,
       oldestWaitingAt: load.oldestWaitingAt,
@@ -64,18 +69,22 @@ export class LaneReader {
   }
 
   /** From the counts of the requests with waiting targets, never by counting targets. */
-  private async load({ id, credential }: Lane): Promise<LaneLoad> {
-    const all = credential.projects === '*';
-    const projects = all ? [] : [...credential.projects];
+  private async load({ id, credential }: Lane, principal: Principal): Promise<LaneLoad> {
+    const served = credential.projects;
+    const own = principal.projects;
+    const all = served === '*' && own === '*';
+    const projects = [served, own].find((list) => list !== '*') ?? [];
+    const both = served !== '*' && own !== '*' ? served.filter((project) => own.includes(project)) : [...projects];
     const [load] = await this.prisma.$queryRaw<LaneLoad[]>`
       SELECT work.*, lane.last_error_code AS "lastErrorCode", lane.last_error_text AS "lastErrorText",
              lane.last_error_at AS "lastErrorAt",
              (SELECT count(*)::int FROM call
-               WHERE lane_id = lane.id AND state = 'unknown' AND verdict_due_at IS NOT NULL) AS "unknownCalls"
+               WHERE lane_id = lane.id AND state = 'unknown' AND verdict_due_at IS NOT NULL
+                 AND (${all} OR project_id = ANY(${both}::text[]))) AS "unknownCalls"
         FROM lane
        CROSS JOIN (
              SELECT coalesce(sum(waiting), 0)::int AS "waitingTargets", min(created_at) AS "oldestWaitingAt"
-               FROM request WHERE waiting > 0 AND (${all} OR project_id = ANY(${projects}::text[]))) AS work
+               FROM request WHERE waiting > 0 AND (${all} OR project_id = ANY(${both}::text[]))) AS work
        WHERE lane.id = ${id}`;
     if (!load) throw new Error(`no lane ${id}`);
     return load;

@@ -56,6 +56,6 @@ export class LanesController {
     const lane = this.reader.find(id, caller);
     await this.ledger.setOperatorPause(id, paused, caller);
     if (!paused) await this.bells.ring([id]);
-    return this.reader.describe(lane);
+    return this.reader.describe(lane, caller);
   }
 }

@@ -31,6 +31,8 @@ interface FilledRow {
 
 /** As many due targets as one pass looks at for each priority; several may want the same cluster. */
 const CANDIDATES = 200;
+/** As many targets as one pass moves: any number of requests may want the same clusters. What is left is parked by later looks. */
+const TARGETS = 2_000;
 
 /**
  * Takes waiting targets into a call that is being written. The scan task is locked. One statement a pass: it picks clusters in
@@ -84,7 +86,7 @@ export class FillingLedger {
         SELECT t.id, t.cluster_id IN (SELECT cluster_id FROM held) AS taken
           FROM target AS t JOIN request AS r ON r.id = t.request_id
          WHERE t.id = ANY (ARRAY(SELECT id FROM wanted)) AND ${isDue} AND r.expires_at > ${now}::timestamptz
-         ORDER BY t.id FOR UPDATE OF t)
+         ORDER BY t.id LIMIT ${TARGETS}::int FOR UPDATE OF t)
       ${claim(callId)}`;
   }
 

@@ -10,7 +10,7 @@ import type { AppConfig } from '../config/app-config.js';
 import { APP_CONFIG } from '../config/tokens.js';
 import { noEvidence } from '../domain/call-outcome.js';
 import { LookupLedger } from '../ledger/lookups.js';
-import { OverdueLedger } from '../ledger/overdue.js';
+import { OverdueLedger, type OverdueCall } from '../ledger/overdue.js';
 import { RequestLedger } from '../ledger/requests.js';
 import { Clock } from '../platform/clock.js';
 import { crashPoint } from '../platform/crash-points.js';
@@ -92,21 +92,34 @@ export class Sweeper implements OnApplicationBootstrap, BeforeApplicationShutdow
     await this.lookups.endExpiredListCalls(this.prisma);
     for (const call of await this.overdue.expiredLeases()) {
       crashPoint('sweep.lease_found');
-      const outcome = { kind: 'unknown', cause: 'lease_expired', evidence: noEvidence } as const;
-      const answer = { outcome, sent: true, durationMs: null, serverDate: null };
-      const settled = await this.settler.settle(call.id, call.laneId, answer);
-      if (!settled) continue;
-      crashPoint('sweep.lease_ended');
-      this.logger.warn({ msg: 'the lease of a call ended without an answer', callId: call.id, laneId: call.laneId });
-      this.metrics.callEnded(call.laneId, outcome, null);
-      this.metrics.requestsEnded(settled.finishedRequests.length);
+      await this.attempt({ callId: call.id, laneId: call.laneId }, () => this.endLease(call));
     }
+  }
+
+  private async endLease(call: OverdueCall): Promise<void> {
+    const outcome = { kind: 'unknown', cause: 'lease_expired', evidence: noEvidence } as const;
+    const answer = { outcome, sent: true, durationMs: null, serverDate: null };
+    const settled = await this.settler.settle(call.id, call.laneId, answer);
+    if (!settled) return;
+    crashPoint('sweep.lease_ended');
+    this.logger.warn({ msg: 'the lease of a call ended without an answer', callId: call.id, laneId: call.laneId });
+    this.metrics.callEnded(call.laneId, outcome, null);
+    this.metrics.requestsEnded(settled.finishedRequests.length);
+  }
+
+  /** One row that cannot be mended must not keep the others from it. */
+  private async attempt(row: object, work: () => Promise<void>): Promise<void> {
+    await work().catch((error: unknown) => {
+      this.logger.error({ msg: 'a row could not be swept, the next sweep tries it again', ...row, err: error });
+    });
   }
 
   private async endExpiredRequests(): Promise<void> {
     for (const id of await this.overdue.expiredRequests()) {
-      this.metrics.requestsEnded((await this.requests.endWaiting(id)).length);
-      crashPoint('sweep.request_ended');
+      await this.attempt({ requestId: id }, async () => {
+        this.metrics.requestsEnded((await this.requests.endWaiting(id)).length);
+        crashPoint('sweep.request_ended');
+      });
     }
   }
 

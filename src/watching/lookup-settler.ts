@@ -89,7 +89,9 @@ export class LookupSettler {
       crashPoint('lookup.resolved');
       return finished;
     }
-    if (call.lookupUntil && call.lookupUntil <= call.now) return (await this.resolver.giveUp(tx, call)) ?? [];
+    const isStuck = progress.offset === call.lookupOffset && progress.seen.length === call.lookupSeen.length;
+    if (isStuck && call.lookupUntil && call.lookupUntil <= call.now)
+      return (await this.resolver.giveUp(tx, call)) ?? [];
     await this.lookups.keepProgress(tx, call.id, progress);
     return [];
   }

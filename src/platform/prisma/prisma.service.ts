@@ -22,6 +22,8 @@ export class PrismaService extends PrismaClient implements OnApplicationShutdown
           max: poolSize,
           connectionTimeoutMillis: 5_000,
           statement_timeout: TRANSACTION_MS,
+          // A stopped process must not keep its locks for ever.
+          idle_in_transaction_session_timeout: TRANSACTION_MS,
           application_name: 'rescan',
         },
         { statementNameGenerator: statementNames() },
