@@ -9,6 +9,8 @@ export default {
   transform: { '^.+\\.ts$': ['@swc/jest', swcOptions] },
   moduleNameMapper: { '^(\\.{1,2}/.*)\\.js$': '$1' },
   testMatch: ['<rootDir>/test/faults/**/*.test.ts'],
+  // Its parts are all here.
+  testPathIgnorePatterns: ['short\\.test\\.ts$'],
   testTimeout: 150_000,
   maxWorkers: 1,
 };

@@ -14,6 +14,7 @@ const SCHEMA = `
     id bigint GENERATED ALWAYS AS IDENTITY, call_id uuid, from_state text, state text, watched boolean,
     at timestamptz DEFAULT clock_timestamp());
   CREATE INDEX ON evidence.call_log (call_id);
+  CREATE TABLE evidence.freed (call_id uuid, cluster_id text, at timestamptz DEFAULT clock_timestamp());
   CREATE TABLE evidence.lane_log (lane_id text, paused_until timestamptz, at timestamptz DEFAULT clock_timestamp());
   CREATE TABLE evidence.upstream (
     seq bigint PRIMARY KEY, at timestamptz, operation text, project_id text, task_id text, credential text, body_sha256 bytea,
@@ -30,6 +31,11 @@ const SCHEMA = `
     INSERT INTO evidence.lane_log (lane_id, paused_until) VALUES (NEW.id, NEW.paused_until);
     RETURN NULL;
   END $$;
+  CREATE FUNCTION evidence.log_freed() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+    INSERT INTO evidence.freed (call_id, cluster_id) VALUES (OLD.call_id, OLD.cluster_id);
+    RETURN NULL;
+  END $$;
+  CREATE TRIGGER evidence AFTER DELETE ON live_cluster FOR EACH ROW EXECUTE FUNCTION evidence.log_freed();
   CREATE TRIGGER evidence AFTER INSERT OR UPDATE OF state, verdict_due_at ON call
     FOR EACH ROW EXECUTE FUNCTION evidence.log_call();
   CREATE TRIGGER evidence AFTER UPDATE OF paused_until ON lane
@@ -53,8 +59,14 @@ const SCHEMA = `
            coalesce((SELECT min(l.at) FROM evidence.call_log AS l WHERE l.call_id = call.id AND NOT l.watched), 'infinity') AS until
       FROM call JOIN scan_task AS s ON s.id = call.scan_task_id
       JOIN evidence.call_log AS born ON born.call_id = call.id AND born.from_state IS NULL;
-  CREATE TABLE evidence.live_cluster AS
-    SELECT live.*, t.cluster_id FROM evidence.live JOIN target AS t ON t.id = ANY(live.target_ids) LIMIT 0;
+  -- A call that was carried out in part lets go of the other clusters when that is found out.
+  CREATE VIEW evidence.live_clusters AS
+    SELECT live.call_id, live.project_id, live.task_id, t.cluster_id, live.since,
+           least(live.until, (SELECT min(f.at) FROM evidence.freed AS f JOIN evidence.call_log AS l ON l.call_id = f.call_id
+                               WHERE f.call_id = live.call_id AND f.cluster_id = coalesce(t.cluster_id, '')
+                                 AND l.state = 'partly_accepted' AND l.at <= f.at)) AS until
+      FROM evidence.live JOIN target AS t ON t.id = ANY(live.target_ids);
+  CREATE TABLE evidence.live_cluster AS SELECT * FROM evidence.live_clusters LIMIT 0;
   CREATE TABLE evidence.sent_now AS SELECT * FROM evidence.sent LIMIT 0`;
 
 export interface Terms {
@@ -71,7 +83,8 @@ export async function prepareEvidence(postgres: FaultPostgres): Promise<void> {
 /** What comes from now on belongs to a new run. */
 export async function beginEvidence(postgres: FaultPostgres, terms: Terms): Promise<void> {
   await postgres.query(
-    `TRUNCATE evidence.run, evidence.call_log, evidence.lane_log, evidence.upstream, evidence.client`,
+    `TRUNCATE evidence.run, evidence.call_log, evidence.lane_log, evidence.upstream, evidence.client,
+                               evidence.freed`,
   );
   await postgres.query('INSERT INTO evidence.run VALUES (rescan_now(), $1, $2, $3, $4)', [
     terms.leaseMs,
@@ -102,8 +115,7 @@ export async function loadEvidence(
   await postgres.query(`
     TRUNCATE evidence.live_cluster, evidence.sent_now;
     INSERT INTO evidence.sent_now SELECT * FROM evidence.sent;
-    INSERT INTO evidence.live_cluster
-    SELECT live.*, t.cluster_id FROM evidence.live JOIN target AS t ON t.id = ANY(live.target_ids);
+    INSERT INTO evidence.live_cluster SELECT DISTINCT * FROM evidence.live_clusters;
     ANALYZE evidence.live_cluster; ANALYZE evidence.sent_now; ANALYZE evidence.call_log`);
 }
 

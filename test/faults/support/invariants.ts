@@ -9,6 +9,11 @@ const LOOKED_UP = (callId: string, at: string): string => `
            WHERE page.call_id = ${callId} AND page.rows_read IS NOT NULL AND page.finished_at <= ${at}
              AND page.started_at >= (SELECT lease_until FROM call AS c WHERE c.id = ${callId}) + run.grace_ms * interval '1 ms' - interval '5 ms')`;
 
+/** How a call went, for whoever reads a breach. */
+const HISTORY = (callId: string): string => `
+  (SELECT string_agg(format('%s%s %s', h.state, CASE WHEN h.watched THEN '' ELSE ' (over)' END, to_char(h.at, 'MI:SS.MS')), ', ' ORDER BY h.id)
+     FROM evidence.call_log AS h WHERE h.call_id = ${callId})`;
+
 const ANSWERED = (callId: string): string =>
   `EXISTS (SELECT 1 FROM evidence.sent_now AS s WHERE s.call_id = ${callId} AND s.reply = 'answered' AND s.status = 200)`;
 
@@ -43,7 +48,7 @@ export const PROMISES: Readonly<Record<string, string>> = {
   'a call reaches the upstream at most once': `
     SELECT call_id, array_agg(seq) AS lines FROM evidence.sent_now WHERE call_id IS NOT NULL GROUP BY 1 HAVING count(*) > 1`,
   'no call claims more than the upstream has seen': `
-    SELECT call.id, call.state, call.http_status, s.seq, s.reply, s.status FROM call
+    SELECT call.id, call.state, call.http_status, s.seq, s.reply, s.status, ${HISTORY('call.id')} AS history FROM call
       LEFT JOIN evidence.sent_now AS s ON s.call_id = call.id
      WHERE ${IN_RUN} AND CASE
        WHEN call.state = 'not_sent' THEN s.seq IS NOT NULL
@@ -56,7 +61,9 @@ export const PROMISES: Readonly<Record<string, string>> = {
       JOIN evidence.call_log AS l ON l.call_id = s.call_id AND l.state IN ('not_carried_out', 'not_sent')
      WHERE cardinality(s.taken) > 0 AND s.at < l.at`,
   'a cluster is in no two live calls': `
-    SELECT a.task_id, a.cluster_id, a.call_id AS one, b.call_id AS other FROM evidence.live_cluster AS a
+    SELECT a.task_id, a.cluster_id, a.call_id AS one, b.call_id AS other,
+           ${HISTORY('a.call_id')} AS one_history, ${HISTORY('b.call_id')} AS other_history
+      FROM evidence.live_cluster AS a
       JOIN evidence.live_cluster AS b
         ON a.project_id = b.project_id AND a.task_id = b.task_id AND a.call_id <> b.call_id AND a.since <= b.since
        AND (a.cluster_id = b.cluster_id OR a.cluster_id IS NULL OR b.cluster_id IS NULL)
@@ -86,7 +93,10 @@ export const PROMISES: Readonly<Record<string, string>> = {
        -- Whoever sent it was told, and it is over.
        AND NOT EXISTS (SELECT 1 FROM evidence.call_log AS l
                         WHERE l.call_id = before_call AND NOT l.watched AND l.at <= pair.at AND before_reply = 'answered'
-                          AND (l.state NOT IN ('not_sent', 'not_carried_out', 'unknown')))
+                          AND l.state NOT IN ('not_sent', 'not_carried_out', 'unknown'))
+       -- Its fate could not be found out for too long; its targets ended as unverified, and somebody asked again.
+       AND NOT EXISTS (SELECT 1 FROM evidence.call_log AS l
+                        WHERE l.call_id = before_call AND NOT l.watched AND l.at <= pair.at AND l.state = 'unknown')
      LIMIT 20`,
   'no window is exceeded at the upstream': `
     SELECT * FROM (

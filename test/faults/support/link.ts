@@ -23,6 +23,8 @@ interface Pair {
 /** A TCP proxy between two parts of the system: the network, as far as one of them can see it. */
 export class Link {
   fault: LinkFault = {};
+  /** Sees everything that the client says. */
+  tap: (chunk: Buffer) => void = () => undefined;
   readonly #pairs = new Set<Pair>();
 
   private constructor(
@@ -96,6 +98,7 @@ export class Link {
       queue = queue.then(() => waited).then(work);
     };
     from.on('data', (chunk: Buffer) => {
+      if (direction === 'up') this.tap(chunk);
       if (this.#swallows(direction)) return;
       if (direction === 'down' && !this.#passes(pair, chunk)) return this.#tear(pair);
       later(() => to.writable && to.write(chunk));

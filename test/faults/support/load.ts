@@ -24,7 +24,9 @@ interface Client {
   readonly api: ApiClient;
 }
 
-const RETRY_MS = 100;
+const RETRY_MS = 250;
+/** While the api is away nobody is answered, and those who wait must not drown it when it comes back. */
+const MAX_UNDER_WAY = 12;
 
 /** Callers that submit and cancel as callers do: what failed or was not answered is sent again with the same key. */
 export class Load {
@@ -32,7 +34,9 @@ export class Load {
   /** Everything that any answer said, for the search for secrets. */
   readonly answers: string[] = [];
   #running = true;
+  #paused = false;
   readonly #under = new Set<Promise<void>>();
+  readonly #failures: unknown[] = [];
   #count = 0;
   #loop: Promise<void> = Promise.resolve();
 
@@ -53,6 +57,17 @@ export class Load {
     this.#running = false;
     await this.#loop;
     await Promise.all(this.#under);
+    if (this.#failures.length > 0) throw this.#failures[0];
+  }
+
+  /** Submits nothing for a while: what was submitted is worked on. */
+  async pause(ms: number): Promise<void> {
+    this.#paused = true;
+    await sleep(ms);
+  }
+
+  resume(): void {
+    this.#paused = false;
   }
 
   get accepted(): number {
@@ -61,8 +76,12 @@ export class Load {
 
   async #run(): Promise<void> {
     while (this.#running) {
-      const one = this.#one().finally(() => this.#under.delete(one));
-      this.#under.add(one);
+      if (!this.#paused && this.#under.size < MAX_UNDER_WAY) {
+        const one = this.#one()
+          .catch((error: unknown) => this.#failures.push(error))
+          .then(() => void this.#under.delete(one));
+        this.#under.add(one);
+      }
       await sleep(this.everyMs * (0.5 + this.random.next()));
     }
   }
@@ -93,6 +112,10 @@ export class Load {
         await sleep(RETRY_MS);
         continue;
       }
+      // A wish whose moment passed before it could be stored; anything else would be a mistake of this client.
+      if (answer.status !== 202 && answer.body.code !== 'deadline_in_past') {
+        throw new Error(`${answer.status} to a submission: ${JSON.stringify(answer.body)}`);
+      }
       this.submitted.push({
         submission: key,
         caller: client.caller,
@@ -122,7 +145,7 @@ export class Load {
     const common = {
       projectId,
       taskId,
-      priority: random.pick(['high', 'normal', 'low']),
+      priority: random.pick(['urgent', 'normal', 'background']),
       ...(random.chance(0.1) ? { deadline: new Date(Date.now() + random.whole(700, 1_500)).toISOString() } : {}),
     };
     if (random.chance(0.06)) return { ...common, range: 'all_failed_cluster' };

@@ -1,14 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { eventually } from '../../support/eventually.js';
 import { freePort } from '../../support/free-port.js';
-import {
-  spawnService,
-  startServiceProcess,
-  type Env,
-  type Exit,
-  type ServiceProcess,
-} from '../../support/service-process.js';
+import { spawnService, type Env, type Exit, type ServiceProcess } from '../../support/service-process.js';
 import type { Link } from './link.js';
 
+/** Two seconds on a machine of its own. */
+const READY_WITHIN_MS = 90_000;
 const HOOKS = new URL('../hooks/index.mjs', import.meta.url).href;
 
 export interface Hooks {
@@ -26,7 +23,7 @@ export class Member {
   private constructor(
     readonly name: string,
     readonly port: number,
-    private readonly env: Env,
+    readonly env: Env,
     readonly toPostgres: Link,
     readonly toRedis: Link,
     private readonly folder: string,
@@ -59,7 +56,7 @@ export class Member {
     const hooked: Env =
       names.length > 0 ? { NODE_OPTIONS: `--import ${HOOKS}`, FAULT_HOOKS: names.join(','), ...env } : {};
     const all = { ...this.env, PORT: String(this.port), ...hooked };
-    const started = await (ready ? startServiceProcess : spawnService)(all, this.folder);
+    const started = await spawnService(all, this.folder);
     this.plain = names.length === 0;
     this.#process = started;
     this.lastPid = started.pid;
@@ -67,7 +64,23 @@ export class Member {
       this.logs.push(started.logText());
       if (this.#process === started) this.#process = null;
     });
+    if (ready) await this.#becameReady(started);
     return started;
+  }
+
+  async #becameReady(started: ServiceProcess): Promise<void> {
+    const isReady = (): Promise<boolean> =>
+      fetch(`${this.url}/health/ready`, { headers: { connection: 'close' } }).then(
+        ({ ok }) => ok,
+        () => false,
+      );
+    await eventually(async () => this.#process !== started || (await isReady()), {
+      limitMs: READY_WITHIN_MS,
+      everyMs: 50,
+    }).catch((error: unknown) => {
+      throw new Error(`${this.name} was not ready:\n${started.logText().slice(-3_000)}`, { cause: error });
+    });
+    if (this.#process !== started) throw new Error(`${this.name} ended early:\n${started.logText().slice(-3_000)}`);
   }
 
   /** SIGKILL, and nothing is left of it. */

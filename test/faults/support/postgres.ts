@@ -18,7 +18,7 @@ export class FaultPostgres {
     this.#pool = new pg.Pool({
       connectionString: url,
       max: 4,
-      connectionTimeoutMillis: 5_000,
+      connectionTimeoutMillis: 30_000,
       statement_timeout: 30_000,
     });
     this.#pool.on('error', () => undefined);
@@ -56,7 +56,7 @@ export class FaultPostgres {
           return { error };
         }
       },
-      { limitMs: 30_000, everyMs: 100 },
+      { limitMs: 60_000, everyMs: 100 },
     ).then((outcome) => {
       if ('error' in outcome) throw outcome.error;
       return outcome.rows;

@@ -3,7 +3,7 @@ import type { FaultWorld } from './world.js';
 /** Where one of the world's secrets shows: in a table, in Redis, in a log, in a metric or in an answer. Never the secret itself. */
 export async function leaks(world: FaultWorld, answers: readonly string[]): Promise<string[]> {
   const { secrets, postgres, members } = world;
-  const found: string[] = [];
+  const found: string[] = [...world.overheard];
   const search = (where: string, text: string): void => {
     for (const [index, secret] of secrets.entries())
       if (text.includes(secret)) found.push(`secret ${index} in ${where}`);

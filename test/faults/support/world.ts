@@ -22,7 +22,7 @@ export const TERMS: Terms & { readonly verdictMs: number } = {
   graceMs: 300,
   windowMs: 1_000,
   windowCalls: 5,
-  verdictMs: 1_200,
+  verdictMs: 4_000,
 };
 
 const POLICY: Env = {
@@ -59,6 +59,8 @@ export class FaultWorld {
   readonly clients: { caller: string; api: ApiClient }[] = [];
   /** Keys, passwords and the like. */
   readonly secrets: string[] = [];
+  /** Where a secret passed by. */
+  readonly overheard = new Set<string>();
   /** A run went wrong in it: what it holds is not to be judged any more. */
   spoilt = false;
   #tasks = 0;
@@ -146,6 +148,12 @@ export class FaultWorld {
       ]);
       this.clients.push({ caller, api: new ApiClient(this.api.url, key) });
     }
+    // A job is gone before one could look at it in Redis.
+    for (const { name, toRedis } of this.members) {
+      toRedis.tap = (chunk) => {
+        if (this.secrets.some((secret) => chunk.includes(secret))) this.overheard.add(`what ${name} tells Redis`);
+      };
+    }
     await Promise.all(this.members.map((member) => member.start()));
   }
 
@@ -196,9 +204,8 @@ function scenario(secretKey: string, clockSkewMs: number): object {
   return {
     credentials: [{ name: 'main', projects: '*', accessKey: { ak: AK, sk: secretKey } }],
     limits: { user: limit, ip: null, api: null, operations: {}, retryAfter: false },
-    scans: { minMs: 100, maxMs: 400, successRate: 0.3, stuckRate: 0, visibleAfterMs: 0 },
-    // Every accepted call then leaves a trace, by which the lookups are judged.
-    behaviour: { healthyCluster: 'rescan' },
+    // Nothing succeeds: a cluster that does not fail any more counts as taken, whoever did it, and would tell nothing.
+    scans: { minMs: 100, maxMs: 400, successRate: 0, stuckRate: 0, visibleAfterMs: 0 },
     ledger: { maxEntries: 100_000 },
     clockSkewMs,
     tasks: [],

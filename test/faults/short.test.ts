@@ -1,0 +1,38 @@
+import { describe, expect, it } from '@jest/globals';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { nextCallMs } from './support/recovery.js';
+import { runSafely } from './support/run.js';
+import { aWorld, SEED } from './support/suite.js';
+
+const world = aWorld();
+
+/** The short form of `npm run test:faults`, for every `npm test`: some of each kind, in one run. */
+describe('under fire', () => {
+  it('nothing is lost, unrecorded or repeated blindly', async () => {
+    const figures = await runSafely(await world(), {
+      name: 'short form',
+      seed: SEED,
+      everyMs: 250,
+      during: async ({ world: { api, workers, redis, postgres, folder }, recoveryMs }) => {
+        const dyingAt = (point: string) => ({
+          names: ['at-point'],
+          env: { FAULT_AT: `${point}:1:kill`, FAULT_LOG: join(folder, 'deaths') },
+          ready: false,
+        });
+        const [worker] = workers;
+        await Promise.all([api.kill(), worker.kill()]);
+        await Promise.all([api.start(dyingAt('submit.stored')), worker.start(dyingAt('send.answered'))]);
+        expect(await Promise.all([api.died(20_000), worker.died(20_000)])).toEqual([true, true]);
+        await Promise.all([api.start(), worker.start()]);
+        await redis.flush();
+        recoveryMs['FLUSHALL to next call'] = await nextCallMs(world);
+        await postgres.crash();
+        recoveryMs['Postgres back to next call'] = await nextCallMs(world);
+        await sleep(500);
+      },
+    });
+    expect(figures).toMatchObject({ lost: 0, unrecorded: 0, repeatedBlindly: 0 });
+    expect(figures.accepted).toBeGreaterThan(0);
+  }, 120_000);
+});
