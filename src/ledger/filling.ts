@@ -19,15 +19,21 @@ export interface Pass {
   readonly exhausted: boolean;
 }
 
-interface FilledRow {
-  target_id: bigint;
-  request_id: string;
-  cluster_id: string | null;
-  scan_types: number;
-  taken: boolean;
+/** In one row: 200 of them cost Prisma more time than Postgres takes to fill the call. */
+interface PassRow {
+  /** Null: none. */
+  filled: readonly FilledPart[] | null;
   candidates: number;
   clusters: number;
 }
+
+type FilledPart = readonly [
+  targetId: string,
+  requestId: string,
+  clusterId: string | null,
+  scanTypes: number,
+  taken: boolean,
+];
 
 /** As many due targets as one pass looks at for each priority; several may want the same cluster. */
 const CANDIDATES = 200;
@@ -42,13 +48,13 @@ const TARGETS = 2_000;
 @Injectable()
 export class FillingLedger {
   async fill(tx: Tx, task: ChosenTask, callId: string, now: Date, room: number): Promise<Pass> {
-    const rows =
+    const [row] =
       task.opening.kind === 'whole_task'
         ? await this.wholeTask(tx, task, callId, now)
         : await this.clusters(tx, task, callId, now, room, task.opening);
-    const [first] = rows;
-    const exhausted = !first || (first.candidates < CANDIDATES && first.clusters < room);
-    return { filled: rows.map(toFilled), exhausted: exhausted || task.opening.kind === 'whole_task' };
+    const filled = (row?.filled ?? []).map(toFilled);
+    const mayHaveMore = row && (row.candidates >= CANDIDATES || row.clusters >= room);
+    return { filled, exhausted: filled.length === 0 || !mayHaveMore || task.opening.kind === 'whole_task' };
   }
 
   private clusters(
@@ -58,10 +64,10 @@ export class FillingLedger {
     now: Date,
     room: number,
     opening: Exclude<Opening, { kind: 'whole_task' }>,
-  ): Promise<FilledRow[]> {
+  ): Promise<PassRow[]> {
     const isDue = Prisma.sql`t.scan_task_id = ${task.scanTaskId} AND t.state = 'waiting' AND t.due_at <= ${now}::timestamptz
       AND t.cluster_id IS NOT NULL AND ${halfOf(opening)}`;
-    return tx.$queryRaw<FilledRow[]>`
+    return tx.$queryRaw<PassRow[]>`
       WITH candidate AS MATERIALIZED (
         SELECT c.* FROM generate_series(0, 2) AS rank
          CROSS JOIN LATERAL (
@@ -91,8 +97,8 @@ export class FillingLedger {
   }
 
   /** A whole-task call excludes every other live call of its task, and every other excludes it. */
-  private wholeTask(tx: Tx, task: ChosenTask, callId: string, now: Date): Promise<FilledRow[]> {
-    return tx.$queryRaw<FilledRow[]>`
+  private wholeTask(tx: Tx, task: ChosenTask, callId: string, now: Date): Promise<PassRow[]> {
+    return tx.$queryRaw<PassRow[]>`
       WITH candidate AS MATERIALIZED (SELECT NULL::text AS cluster_id LIMIT 0),
       picked AS MATERIALIZED (SELECT cluster_id FROM candidate),
       held AS (
@@ -149,14 +155,16 @@ function claim(callId: string): Prisma.Sql {
                due_at = CASE WHEN due.taken THEN t.due_at ELSE 'infinity' END
           FROM due WHERE t.id = due.id
         RETURNING t.id AS target_id, t.request_id, t.cluster_id, t.scan_types, due.taken)
-    SELECT moved.*, (SELECT count(*)::int FROM candidate) AS candidates, (SELECT count(*)::int FROM picked) AS clusters
-      FROM moved ORDER BY cluster_id, target_id`;
+    SELECT (SELECT count(*)::int FROM candidate) AS candidates, (SELECT count(*)::int FROM picked) AS clusters,
+           json_agg(json_build_array(target_id::text, request_id, cluster_id, scan_types, taken)
+                    ORDER BY cluster_id, target_id) AS filled
+      FROM moved`;
 }
 
-const toFilled = (row: FilledRow): Filled => ({
-  targetId: row.target_id,
-  requestId: row.request_id,
-  clusterId: row.cluster_id,
-  scanTypes: row.scan_types,
-  taken: row.taken,
+const toFilled = ([targetId, requestId, clusterId, scanTypes, taken]: FilledPart): Filled => ({
+  targetId: BigInt(targetId),
+  requestId,
+  clusterId,
+  scanTypes,
+  taken,
 });
