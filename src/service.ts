@@ -4,6 +4,7 @@ import type { Environment } from './config/secret-source.js';
 import { VERSION } from './config/version.js';
 import { AppModule } from './app.module.js';
 import { LaneLedger, type LaneSpec } from './ledger/lanes.js';
+import { OverdueLedger } from './ledger/overdue.js';
 import { connectWithin } from './platform/database/connect.js';
 import { createHttpApp } from './platform/http/create-app.js';
 import { serveOpenApi } from './platform/http/openapi.js';
@@ -31,6 +32,8 @@ export async function startService(env: Environment): Promise<Service> {
   const app = await createHttpApp(AppModule.of(config), { log, nestLogger: log, drainMs: config.shutdownGraceMs });
   try {
     await requireMigrations(app.get(PrismaService));
+    // A service that stood still for months has no place for this month's calls yet.
+    await app.get(OverdueLedger).ensurePartitions();
     // Before any worker looks at a lane.
     await app.get(LaneLedger).sync(laneSpecs(config));
     if (config.role !== 'worker') serveOpenApi(app, VERSION);

@@ -15,6 +15,8 @@ export interface LaneFacts {
   readonly failureStreak: number;
   readonly breakerOpenUntil: Date | null;
   readonly confirmed: boolean;
+  /** When the call that was answered began. */
+  readonly startedAt: Date;
   readonly now: Date;
 }
 
@@ -44,7 +46,7 @@ export class LaneSettler {
     const kind = credentialAnswer(outcome, sent);
     if (kind === 'none' || (kind === 'answered' && facts.confirmed)) return;
     const before = await this.lanes.lockCredential(tx, facts.credential);
-    await this.lanes.saveCredential(tx, facts.credential, nextCredential(before, kind, this.config.policy, facts.now));
+    await this.lanes.saveCredential(tx, facts.credential, nextCredential(before, kind, this.config.policy, facts));
   }
 }
 

@@ -80,24 +80,31 @@ export interface CredentialHealth {
   /** Refusals (401) in a row. */
   readonly failures: number;
   readonly openUntil: Date | null;
+  /** When the last refusal was counted. */
+  readonly refusedAt: Date | null;
 }
 
-/** Two refusals in a row open a credential: six failed signatures lock the key upstream. Every other answer confirms it. */
+/**
+ * Two refusals in a row open a credential: six failed signatures lock the key upstream. Every other answer confirms it. Of calls that
+ * were out together when a token died, only the first refusal counts: the others left with the same token.
+ * @param startedAt when the call that was answered began
+ */
 export function nextCredential(
   credential: CredentialHealth,
   answer: 'refused' | 'answered' | 'none',
   policy: RetryPolicy,
-  now: Date,
+  { now, startedAt }: { readonly now: Date; readonly startedAt: Date },
 ): CredentialHealth {
+  if (credential.refusedAt && startedAt <= credential.refusedAt) return credential;
   switch (answer) {
     case 'none':
       return credential;
     case 'answered':
-      return { confirmed: true, failures: 0, openUntil: null };
+      return { confirmed: true, failures: 0, openUntil: null, refusedAt: credential.refusedAt };
     case 'refused': {
       const failures = credential.failures + 1;
       const openUntil = failures >= 2 ? new Date(now.getTime() + policy.credentialOpenMs) : null;
-      return { confirmed: false, failures, openUntil };
+      return { confirmed: false, failures, openUntil, refusedAt: now };
     }
     default:
       return assertNever(answer);

@@ -115,8 +115,8 @@ export class LaneLedger {
 
   /** One call at a time while a credential is not confirmed, over all its lanes: so its row is locked, and what is sending read again. */
   async lockCredential(tx: Tx, credential: string): Promise<CredentialHealth & { sending: number }> {
-    const [row] = await tx.$queryRaw<{ confirmed: boolean; failures: number; openUntil: Date | null }[]>`
-      SELECT confirmed, failures, open_until AS "openUntil" FROM credential_state
+    const [row] = await tx.$queryRaw<CredentialHealth[]>`
+      SELECT confirmed, failures, open_until AS "openUntil", refused_at AS "refusedAt" FROM credential_state
        WHERE credential = ${credential} FOR UPDATE`;
     const [calls] = await tx.$queryRaw<{ sending: number }[]>`
       SELECT count(*)::int AS sending FROM (${EVERY_SENDING_CALL}) AS c WHERE credential = ${credential}`;
@@ -127,7 +127,8 @@ export class LaneLedger {
   async saveCredential(tx: Tx, credential: string, health: CredentialHealth): Promise<void> {
     await tx.$executeRaw`
       UPDATE credential_state
-         SET confirmed = ${health.confirmed}, failures = ${health.failures}, open_until = ${health.openUntil}::timestamptz
+         SET confirmed = ${health.confirmed}, failures = ${health.failures}, open_until = ${health.openUntil}::timestamptz,
+             refused_at = ${health.refusedAt}::timestamptz
        WHERE credential = ${credential}`;
   }
 

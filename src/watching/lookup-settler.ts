@@ -34,14 +34,14 @@ export class LookupSettler {
 
   /** @returns the requests that ended by it */
   settle(lane: Lane, started: StartedLookup, answer: LookupAnswer): Promise<string[]> {
-    const { listId, lookup } = started;
+    const { lookup } = started;
     const { outcome } = answer;
     const scope: ThrottlePolicy = outcome.kind === 'throttled' ? outcome.policy : 'user';
     return this.prisma.transact(async (tx) => {
       await this.lanes.lock(tx, lane.id, scope);
       await this.choosing.awaitTask(tx, lookup.scanTaskId);
       const call = await this.calls.facts(tx, lookup.callId);
-      if (!call || !(await this.endListCall(tx, lane, listId, call, answer))) return [];
+      if (!call || !(await this.endListCall(tx, lane, started, call, answer))) return [];
       crashPoint('lookup.ended');
       if (call.state !== 'unknown' || !call.watched) return [];
       return outcome.kind === 'read' ? this.read(tx, call, started, outcome.page) : this.notRead(tx, call);
@@ -51,13 +51,13 @@ export class LookupSettler {
   private async endListCall(
     tx: Tx,
     lane: Lane,
-    listId: string,
+    { listId, startedAt }: StartedLookup,
     call: CallFacts,
     { outcome, sent, durationMs }: LookupAnswer,
   ): Promise<boolean> {
     const { now } = call;
     const retried: CallOutcome = outcome.kind === 'read' ? { kind: 'accepted', evidence: outcome.evidence } : outcome;
-    const facts = { ...(await this.lanes.facts(tx, lane.id)), now };
+    const facts = { ...(await this.lanes.facts(tx, lane.id)), startedAt, now };
     const context = { ...facts, rangeType: call.rangeType, clusterCount: 1, attempts: 0, sent };
     const decision = decide(retried, context, this.config.policy, Math.random);
     const ended = await this.lookups.endListCall(tx, listId, {

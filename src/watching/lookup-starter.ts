@@ -20,6 +20,7 @@ export interface StartedLookup {
   readonly lookup: DueLookup;
   /** Asked for by itself; null: a page of all. */
   readonly clusterId: string | null;
+  readonly startedAt: Date;
   /** The upstream's clock at the start, as far as it was known. */
   readonly at: Date;
   readonly leasedAtMs: number;
@@ -75,7 +76,8 @@ export class LookupStarter {
       const at = new Date(now.getTime() + clockOffsetMs);
       const unseen =
         lookup.offset === ONE_BY_ONE ? nextUnseen(await this.calls.clusters(tx, lookup.callId), lookup.seen) : null;
-      return { kind: 'started', started: { listId: id, lookup, clusterId: unseen?.clusterId ?? null, at, leasedAtMs } };
+      const clusterId = unseen?.clusterId ?? null;
+      return { kind: 'started', started: { listId: id, lookup, clusterId, startedAt: now, at, leasedAtMs } };
     });
   }
 }

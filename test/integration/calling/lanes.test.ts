@@ -148,6 +148,14 @@ describe('a credential', () => {
     expect(await startAll()).toBe(1);
   });
 
+  it('is refused once, however many calls were out when its token died', async () => {
+    await open({ credentials: [aCredential({ retryTask: unlimited })] });
+    const out = [await world.start(), await world.start(), await world.start()];
+    for (const call of out) await world.settle(call, answered.refused);
+    // One call tries the new token, and all goes on with its answer.
+    expect(await startAll()).toBe(1);
+  });
+
   it('rejects nothing and spends no attempt when it is refused', async () => {
     await open();
     await world.startAndSettle(answered.refused);

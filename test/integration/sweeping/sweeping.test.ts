@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, expect, it } from '@jest/globals';
 import { Queue } from 'bullmq';
+import { randomUUID } from 'node:crypto';
 import type { Bell } from '../../../src/platform/queues/bells.js';
 import { Bells } from '../../../src/platform/queues/bells.js';
 import { aCredential, answered, CallingWorld, unlimited } from '../../support/calling-world.js';
@@ -15,7 +16,7 @@ let sweep: () => Promise<void>;
 
 beforeEach(async () => {
   world = await CallingWorld.open({ credentials: [aCredential({ retryTask: unlimited })] });
-  queue = new Queue<Bell>(`bells-${crypto.randomUUID()}`, { connection: { url: testRedisUrl() } });
+  queue = new Queue<Bell>(`bells-${randomUUID()}`, { connection: { url: testRedisUrl() } });
   const sweeper = aSweeper(world, new Bells(queue));
   sweep = () => sweeper.sweep();
 });
@@ -126,11 +127,27 @@ it('ends what waits beyond its deadline or its maximum age', async () => {
 
 it('finishes a cancel that died half-way', async () => {
   const request = await world.aRequest({ clusterIds: ['a', 'b'] });
-  await world.requests.markCancelled(request, { caller: 'me', keyId: crypto.randomUUID() });
+  await world.requests.markCancelled(request, { caller: 'me', keyId: randomUUID() });
   expect((await world.look()).kind).toBe('nothing');
   await sweep();
   expect(await world.counts(request)).toEqual({ cancelled: 2 });
   expect(await world.state(request)).toBe('cancelled');
+});
+
+it('makes the other partitions where one month has rows in its default partition already', async () => {
+  const months = await world.prisma.$queryRaw<{ name: string }[]>`
+    SELECT relname AS name FROM pg_class WHERE relname ~ '^(call|event)_2' AND relkind = 'r'`;
+  for (const { name } of months) await world.prisma.$executeRawUnsafe(`DROP TABLE ${name}`);
+  await world.requests.markCancelled(await world.aRequest({ clusterIds: ['a'] }), {
+    caller: 'me',
+    keyId: randomUUID(),
+  });
+  await world.overdue.ensurePartitions();
+  const made = await world.prisma.$queryRaw<{ name: string }[]>`
+    SELECT relname AS name FROM pg_class WHERE relname ~ '^(call|event)_2' AND relkind = 'r'`;
+  // Of the month that began without a partition, only the one of the table with rows is missing.
+  expect(made).toHaveLength(months.length - 1);
+  await sweep();
 });
 
 it('does the same work once, however many sweep', async () => {

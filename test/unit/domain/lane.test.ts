@@ -110,26 +110,33 @@ describe('the breaker', () => {
 });
 
 describe('a credential', () => {
-  const fresh = { confirmed: false, failures: 0, openUntil: null };
+  const fresh = { confirmed: false, failures: 0, openUntil: null, refusedAt: null };
+  const answered = { now, startedAt: earlier };
 
   it('is confirmed by any answer that is no refusal', () => {
-    expect(nextCredential({ ...fresh, failures: 1 }, 'answered', policy, now)).toEqual({
+    expect(nextCredential({ ...fresh, failures: 1 }, 'answered', policy, answered)).toEqual({
       confirmed: true,
       failures: 0,
       openUntil: null,
+      refusedAt: null,
     });
   });
 
   it('opens at the second refusal in a row, long before the sixth locks the key', () => {
-    const once = nextCredential({ ...fresh, confirmed: true }, 'refused', policy, now);
-    expect(once).toEqual({ confirmed: false, failures: 1, openUntil: null });
-    const twice = nextCredential(once, 'refused', policy, now);
-    expect(twice.openUntil).toEqual(new Date(now.getTime() + policy.credentialOpenMs));
-    expect(nextCredential(twice, 'refused', policy, later).openUntil).not.toBeNull();
+    const once = nextCredential({ ...fresh, confirmed: true }, 'refused', policy, answered);
+    expect(once).toEqual({ confirmed: false, failures: 1, openUntil: null, refusedAt: now });
+    const twice = nextCredential(once, 'refused', policy, { now: later, startedAt: later });
+    expect(twice).toMatchObject({ openUntil: new Date(later.getTime() + policy.credentialOpenMs), refusedAt: later });
+  });
+
+  it('learns nothing more from calls that were out when it was refused', () => {
+    const refused = nextCredential({ ...fresh, confirmed: true }, 'refused', policy, answered);
+    expect(nextCredential(refused, 'refused', policy, { now: later, startedAt: earlier })).toBe(refused);
+    expect(nextCredential(refused, 'answered', policy, { now: later, startedAt: now })).toBe(refused);
   });
 
   it('is as before where nobody answered', () => {
-    expect(nextCredential(fresh, 'none', policy, now)).toBe(fresh);
+    expect(nextCredential(fresh, 'none', policy, answered)).toBe(fresh);
   });
 });
 
