@@ -14,6 +14,7 @@ import { CallReport } from './call-report.js';
 import { CallSettler } from './call-settler.js';
 import { CallStarter, type StartedCall } from './call-starter.js';
 import { Lookers, type Looker } from './lookers.js';
+import { StartTurns } from './start-turns.js';
 
 /** Calls of one look that may be out at once, and in all: then the other lanes have their turn. */
 const MAX_OUT = 8;
@@ -36,6 +37,7 @@ export class Caller implements Looker, OnModuleInit {
     private readonly lanes: LaneLedger,
     private readonly calls: CallLedger,
     private readonly starter: CallStarter,
+    private readonly turns: StartTurns,
     private readonly settler: CallSettler,
     private readonly scanTasks: ScanTasks,
     private readonly report: CallReport,
@@ -56,15 +58,15 @@ export class Caller implements Looker, OnModuleInit {
     try {
       for (let started = 0; started < MAX_CALLS_A_LOOK && !this.stopping;) {
         if (out.size >= MAX_OUT) await Promise.race(out);
-        const turn = await this.starter.start(lane);
-        if (turn.kind === 'started') {
+        const turn = await this.turns.take(lane.id, () => this.starter.start(lane));
+        if (turn?.kind === 'started') {
           crashPoint('start.committed');
           started += 1;
           const ending = this.finish(lane, turn.call).finally(() => out.delete(ending));
           out.add(ending);
           continue;
         }
-        if (turn.nextLookAt) {
+        if (turn?.nextLookAt) {
           await this.bells.ringLater(lane.id, turn.nextLookAt, turn.nextLookAt.getTime() - turn.now.getTime());
         }
         if (out.size === 0) return;

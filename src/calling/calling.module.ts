@@ -9,10 +9,21 @@ import { LaneSettler } from './lane-settler.js';
 import { LateAnswers } from './late-answers.js';
 import { Lookers } from './lookers.js';
 import { ResolvingModule } from './resolving.module.js';
+import { StartTurns } from './start-turns.js';
 
 @Module({
   imports: [ResolvingModule, UpstreamModule],
-  providers: [BellProcessor, CallReport, CallSettler, CallStarter, Caller, LaneSettler, LateAnswers, Lookers],
-  exports: [CallSettler, LaneSettler, Lookers, ResolvingModule, UpstreamModule],
+  providers: [
+    BellProcessor,
+    CallReport,
+    CallSettler,
+    CallStarter,
+    Caller,
+    LaneSettler,
+    LateAnswers,
+    Lookers,
+    StartTurns,
+  ],
+  exports: [CallSettler, LaneSettler, Lookers, ResolvingModule, StartTurns, UpstreamModule],
 })
 export class CallingModule {}

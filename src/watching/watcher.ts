@@ -1,5 +1,6 @@
 import { Inject, Injectable, Logger, type OnModuleInit } from '@nestjs/common';
 import { Lookers, type Looker } from '../calling/lookers.js';
+import { StartTurns } from '../calling/start-turns.js';
 import type { AppConfig } from '../config/app-config.js';
 import type { Lane } from '../config/lanes.js';
 import { APP_CONFIG } from '../config/tokens.js';
@@ -27,6 +28,7 @@ export class Watcher implements Looker, OnModuleInit {
     private readonly clock: Clock,
     private readonly bells: Bells,
     private readonly starter: LookupStarter,
+    private readonly turns: StartTurns,
     private readonly settler: LookupSettler,
     private readonly scanTasks: ScanTasks,
     private readonly metrics: Metrics,
@@ -44,7 +46,8 @@ export class Watcher implements Looker, OnModuleInit {
   async look(lane: Lane): Promise<void> {
     for (let pages = 0; pages < MAX_PAGES_A_LOOK; pages += 1) {
       if (this.stopping) return;
-      const turn = await this.starter.start(lane);
+      const turn = await this.turns.take(lane.id, () => this.starter.start(lane));
+      if (!turn) return;
       if (turn.kind === 'nothing') {
         const { now, nextLookAt } = turn;
         if (nextLookAt) await this.bells.ringLater(lane.id, nextLookAt, nextLookAt.getTime() - now.getTime());

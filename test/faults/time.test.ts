@@ -97,6 +97,7 @@ async function holdUp(
 }
 
 async function reached({ workers }: FaultWorld, log: string): Promise<void> {
-  const text = await eventually(() => readFile(log, 'utf8'), { limitMs: 30_000 });
-  expect(text).toContain(String(workers[0].lastPid));
+  // Its file is there a moment before its line is.
+  const reachedIt = async (): Promise<boolean> => (await readFile(log, 'utf8')).includes(`${workers[0].lastPid} `);
+  expect(await eventually(reachedIt, { limitMs: 30_000 })).toBe(true);
 }
