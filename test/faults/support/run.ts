@@ -132,7 +132,7 @@ async function drained(world: FaultWorld, limitMs: number): Promise<void> {
 type Named = Pick<Figures, 'name' | 'seed' | 'recoveryMs' | 'drainMs'>;
 
 async function judge(world: FaultWorld, load: Load, named: Named): Promise<Judged> {
-  await loadEvidence(world.postgres, world.simulator.controls.ledger(), load.submitted);
+  await loadEvidence(world.postgres, world.seenUpstream(), load.submitted);
   const broken: Record<string, readonly unknown[]> = { ...(await breaches(world.postgres)) };
   const found = await leaks(world, load.answers);
   if (found.length > 0) broken['no secret is found anywhere'] = found;

@@ -1,7 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
 import { stringify } from 'yaml';
-import { startSimulator, type Simulator } from '../../../src/simulator/simulator.js';
+import { startSimulator, type LedgerEntry, type Simulator } from '../../../src/simulator/simulator.js';
 import { Startup } from '../../../src/quickstart/startup.js';
 import { ApiClient } from '../../support/api-client.js';
 import type { Env } from '../../support/service-process.js';
@@ -74,6 +74,7 @@ export class FaultWorld {
     readonly toUpstream: Link,
     readonly api: Member,
     readonly workers: readonly [Member, Member],
+    private readonly clockSkewMs: number,
   ) {}
 
   static async open({ clockSkewMs = 0, env = {} }: WorldOptions = {}): Promise<FaultWorld> {
@@ -129,7 +130,17 @@ export class FaultWorld {
       await member('worker-1', 'worker'),
       await member('worker-2', 'worker'),
     ];
-    const world = new FaultWorld(startup, folder.path, postgres, redis, simulator, toUpstream, api, [one, two]);
+    const world = new FaultWorld(
+      startup,
+      folder.path,
+      postgres,
+      redis,
+      simulator,
+      toUpstream,
+      api,
+      [one, two],
+      clockSkewMs,
+    );
     await world.#prepare([secretKey, decodeURIComponent(new URL(postgres.url).password)]);
     return world;
   }
@@ -163,6 +174,11 @@ export class FaultWorld {
 
   get links(): readonly Link[] {
     return [this.toUpstream, ...this.members.flatMap(({ toPostgres, toRedis }) => [toPostgres, toRedis])];
+  }
+
+  /** What the upstream saw, in our time. */
+  seenUpstream(): LedgerEntry[] {
+    return this.simulator.controls.ledger().map((entry) => ({ ...entry, at: entry.at - this.clockSkewMs }));
   }
 
   /** New ones for each run: what an earlier run did to a cluster is over. */
