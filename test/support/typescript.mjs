@@ -2,12 +2,12 @@
  * `node --import ./test/support/typescript.mjs script.ts` runs TypeScript from source: Node 20 cannot, and the swc that Jest uses can.
  * The module registers itself: it runs once in the main thread, and once in the thread of the loader, where its hooks are called.
  */
+import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
+import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { register } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { isMainThread } from 'node:worker_threads';
-import { transform } from '@swc/core';
 import { swcOptions } from './swc.mjs';
 
 if (isMainThread) register(import.meta.url);
@@ -24,11 +24,21 @@ export async function resolve(specifier, context, next) {
 export async function load(url, context, next) {
   if (!url.endsWith('.ts')) return next(url, context);
   const filename = fileURLToPath(url);
-  const { code } = await transform(await readFile(filename, 'utf8'), {
-    ...swcOptions,
-    filename,
-    configFile: false,
-    swcrc: false,
-  });
-  return { format: 'module', source: code, shortCircuit: true };
+  return { format: 'module', source: await compiled(filename, await readFile(filename, 'utf8')), shortCircuit: true };
+}
+
+const CACHE = fileURLToPath(new URL('../../node_modules/.cache/rescan/', import.meta.url));
+
+/** By content, so that it is never stale: a test run starts the service hundreds of times, and half of a start was compiling. */
+async function compiled(filename, text) {
+  const key = createHash('sha1').update(JSON.stringify(swcOptions)).update(`\0${filename}\0${text}`).digest('hex');
+  const file = `${CACHE}${key}.mjs`;
+  if (existsSync(file)) return readFile(file, 'utf8');
+  const { transform } = await import('@swc/core');
+  const { code } = await transform(text, { ...swcOptions, filename, configFile: false, swcrc: false });
+  await mkdir(CACHE, { recursive: true });
+  // Others may read and write it at the same time.
+  await writeFile(`${file}.${process.pid}`, code);
+  await rename(`${file}.${process.pid}`, file);
+  return code;
 }

@@ -84,7 +84,8 @@ export class FaultPostgres {
   }
 
   async resetForAll(setting: string): Promise<void> {
-    await this.query('SET default_transaction_read_only = off; ALTER SYSTEM RESET ' + setting);
+    // By itself: it may not be in a transaction with anything else.
+    await this.query(`ALTER SYSTEM RESET ${setting}`);
     await this.query('SELECT pg_reload_conf()');
   }
 
