@@ -16,9 +16,9 @@ const withServers = {
 
 const project = (name, extra = {}) => ({
   ...shared,
-  ...extra,
   displayName: name,
   testMatch: [`<rootDir>/test/${name}/**/*.test.ts`],
+  ...extra,
 });
 
 export default {
@@ -26,5 +26,12 @@ export default {
   testTimeout: 30_000,
   maxWorkers: 2,
   reporters: ['default', '<rootDir>/test/support/count-reporter.mjs'],
-  projects: [project('unit'), project('contract'), project('integration', withServers), project('e2e', withServers)],
+  projects: [
+    project('unit'),
+    project('contract'),
+    project('integration', withServers),
+    project('e2e', withServers),
+    // Some of each kind of fault; all of them are `npm run test:faults`.
+    project('faults', { testMatch: ['<rootDir>/test/faults/short.test.ts'] }),
+  ],
 };

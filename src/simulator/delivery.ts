@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Answer } from './answers.js';
 import type { Handled } from './gateway.js';
 import type { Reply } from './ledger.js';
@@ -29,7 +30,10 @@ export async function deliver(
       return truncate(delivery.answer, common, response);
     case 'huge':
       response.writeHead(delivery.status, { ...common, ...JSON_TYPE, 'Content-Length': delivery.bytes });
-      return pour(delivery.bytes, response);
+      return pour(filling(delivery.bytes), response);
+    case 'slow':
+      response.writeHead(delivery.status, { ...common, ...JSON_TYPE });
+      return pour(dripping(delivery.everyMs), response);
     case 'reset':
       request.socket.resetAndDestroy();
       return;
@@ -47,6 +51,7 @@ function replyOf({ delivery, requestId }: Handled, at: number): Reply {
     case 'truncated':
       return { kind: 'truncated', status: delivery.answer.status, code: delivery.answer.code, requestId, at };
     case 'huge':
+    case 'slow':
       return { kind: 'answered', status: delivery.status, code: null, requestId, at };
     case 'reset':
     case 'no_answer':
@@ -70,10 +75,17 @@ function truncate({ status, headers, body }: Answer, common: Record<string, stri
 }
 
 /** A caller that has had enough and hangs up is no error. */
-async function pour(bytes: number, response: ServerResponse): Promise<void> {
-  await pipeline(Readable.from(filling(bytes)), response).catch(() => undefined);
+async function pour(body: Iterable<Buffer> | AsyncIterable<Buffer>, response: ServerResponse): Promise<void> {
+  await pipeline(Readable.from(body), response).catch(() => undefined);
 }
 
 function* filling(bytes: number): Generator<Buffer> {
   for (let left = bytes; left > 0; left -= CHUNK.length) yield CHUNK.subarray(0, Math.min(left, CHUNK.length));
+}
+
+async function* dripping(everyMs: number): AsyncGenerator<Buffer> {
+  for (;;) {
+    yield CHUNK.subarray(0, 1);
+    await sleep(everyMs);
+  }
 }

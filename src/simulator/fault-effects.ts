@@ -9,6 +9,7 @@ export type Delivery =
   /** The head and half of the body, then the connection is cut. */
   | { readonly kind: 'truncated'; readonly answer: Answer }
   | { readonly kind: 'huge'; readonly status: number; readonly bytes: number }
+  | { readonly kind: 'slow'; readonly status: number; readonly everyMs: number }
   | { readonly kind: 'reset' }
   | { readonly kind: 'no_answer' };
 
@@ -39,6 +40,9 @@ export function applyEffect(effect: DecisiveEffect, { requestId, carryOut, expir
     case 'huge_body':
       done(effect.work ?? 'none');
       return { kind: 'huge', status: effect.status ?? 200, bytes: effect.bytes };
+    case 'slow_body':
+      done(effect.work ?? 'none');
+      return { kind: 'slow', status: effect.status ?? 200, everyMs: effect.everyMs };
     case 'expire_token':
       expireToken();
       return plain(errorAnswer({ status: 401, code: 'APIGW.0307' }, requestId));

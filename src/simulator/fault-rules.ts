@@ -47,6 +47,8 @@ export type FaultEffect =
   /** Cuts the answer off after its head and half of its body. */
   | { readonly kind: 'truncate'; readonly work: Work }
   | { readonly kind: 'huge_body'; readonly bytes: number; readonly status?: number; readonly work?: Work }
+  /** A byte of the body every `everyMs`, for as long as the caller listens. */
+  | { readonly kind: 'slow_body'; readonly everyMs: number; readonly status?: number; readonly work?: Work }
   /** The token dies; this call and all later ones with it get 401 APIGW.0307. */
   | { readonly kind: 'expire_token' }
   /** Takes every other cluster and answers as if it had taken all. */
@@ -114,6 +116,13 @@ const effectReaders: { readonly [K in FaultEffect['kind']]: EffectReader<K> } = 
       status: integer({ min: 200, max: 599 }),
       work,
     }),
+  slow_body: (v, what) =>
+    readKnown(v, what, {
+      kind: oneOf(['slow_body']),
+      everyMs: integer({ min: 1 }),
+      status: integer({ min: 200, max: 599 }),
+      work,
+    }),
   expire_token: (v, what) => readKnown(v, what, { kind: oneOf(['expire_token']) }),
   half: (v, what) => readKnown(v, what, { kind: oneOf(['half']) }),
   poison: (v, what) =>
@@ -133,6 +142,7 @@ const needed: Readonly<Partial<Record<FaultEffect['kind'], readonly string[]>>> 
   no_answer: ['work'],
   truncate: ['work'],
   huge_body: ['bytes'],
+  slow_body: ['everyMs'],
   poison: ['clusterIds'],
 };
 

@@ -2,8 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { nextCallMs } from './support/recovery.js';
-import { runSafely } from './support/run.js';
-import { aWorld, SEED } from './support/suite.js';
+import { aWorld, runSafely, SEED } from './support/suite.js';
 
 const world = aWorld();
 

@@ -134,6 +134,15 @@ describe('lost answers', () => {
     expect(await call).toMatchObject({ code: 'ECONNRESET' });
   });
 
+  it('a body that never ends, with all of the work done', async () => {
+    script({ kind: 'slow_body', everyMs: 5, work: 'all' });
+    const call = failureOf(caller.retry(allFailed));
+    await eventually(() => last()?.reply?.kind === 'answered');
+    expect(rounds()).toEqual(all);
+    await simulator.close();
+    expect(await call).toMatchObject({ code: 'ECONNRESET' });
+  });
+
   it.each([
     ['an empty body', () => caller.retry(allFailed)],
     ['a list', () => caller.resources()],

@@ -1,4 +1,4 @@
-import { BREACHES } from '../../support/invariants.js';
+import { BREACHES } from '../../support/breaches.js';
 import type { FaultPostgres } from './postgres.js';
 
 const IN_RUN = `call.started_at >= (SELECT since FROM evidence.run)`;

@@ -1,4 +1,5 @@
-import { afterAll } from '@jest/globals';
+import { afterAll, expect, it } from '@jest/globals';
+import { run, summary, type Fault, type Figures, type RunOptions } from './run.js';
 import { FaultWorld, type WorldOptions } from './world.js';
 
 /** `FAULT_SEED` repeats a run that failed. */
@@ -16,4 +17,18 @@ export function aWorld(options: WorldOptions = {}): () => Promise<FaultWorld> {
     current ??= await FaultWorld.open(options);
     return current;
   };
+}
+
+/** The run must break no promise. */
+export async function runSafely(world: FaultWorld, options: RunOptions): Promise<Figures> {
+  const { figures, broken } = await run(world, options);
+  expect({ seed: options.seed, broken: summary(broken) }).toEqual({ seed: options.seed, broken: {} });
+  return figures;
+}
+
+/** One test for each of them. @param first of their seeds: each kind has its own */
+export function survives(faults: readonly Fault[], world: () => Promise<FaultWorld>, first: number): void {
+  it.each(faults.map((fault, index) => [fault.name, index, fault] as const))('%s', async (_name, index, fault) => {
+    await runSafely(await world(), { ...fault, seed: SEED * 1_000 + first + index });
+  });
 }

@@ -1,0 +1,57 @@
+/** What must hold after every committed transaction, each as a query that finds the rows that break it. */
+export const BREACHES: Readonly<Record<string, string>> = {
+  'the counts of a request are those of its targets': `
+    SELECT r.id FROM request AS r
+      JOIN LATERAL (
+        SELECT count(*) AS total, count(*) FILTER (WHERE t.state = 'waiting') AS waiting,
+               count(*) FILTER (WHERE t.state = 'in_call' AND c.state = 'sending') AS sending,
+               count(*) FILTER (WHERE t.state = 'in_call' AND c.state = 'unknown') AS unknown,
+               count(*) FILTER (WHERE t.state = 'in_call' AND c.state IN ('accepted', 'partly_accepted')) AS accepted,
+               count(*) FILTER (WHERE t.result = 'rejected') AS rejected,
+               count(*) FILTER (WHERE t.result = 'exhausted') AS exhausted,
+               count(*) FILTER (WHERE t.result = 'expired') AS expired,
+               count(*) FILTER (WHERE t.result = 'cancelled') AS cancelled,
+               count(*) FILTER (WHERE t.result = 'unverified') AS unverified
+          FROM target AS t LEFT JOIN call AS c ON c.id = t.call_id WHERE t.request_id = r.id) AS n ON true
+     WHERE (r.total, r.waiting, r.sending, r.unknown, r.accepted, r.rejected, r.exhausted, r.expired, r.cancelled, r.unverified)
+        IS DISTINCT FROM
+           (n.total, n.waiting, n.sending, n.unknown, n.accepted, n.rejected, n.exhausted, n.expired, n.cancelled, n.unverified)`,
+  'a request is open as long as a target has no result': `
+    SELECT id FROM request WHERE (state = 'open') <> (waiting + sending + unknown + accepted > 0)`,
+  'a request is looked for no later than its first due target, unless a whole-task call is live': `
+    SELECT r.id FROM request AS r JOIN scan_task AS s ON s.id = r.scan_task_id
+     WHERE r.waiting > 0
+       AND r.next_due_at > (SELECT min(due_at) FROM target WHERE request_id = r.id AND state = 'waiting')
+       AND NOT EXISTS (SELECT 1 FROM live_cluster AS l
+                        WHERE l.project_id = s.project_id AND l.task_id = s.task_id AND l.cluster_id = '')`,
+  'a cluster in a call is held by that call': `
+    SELECT t.id FROM target AS t JOIN scan_task AS s ON s.id = t.scan_task_id
+     WHERE t.state = 'in_call'
+       AND NOT EXISTS (SELECT 1 FROM live_cluster AS l
+                        WHERE l.project_id = s.project_id AND l.task_id = s.task_id
+                          AND l.cluster_id = coalesce(t.cluster_id, '') AND l.call_id = t.call_id)`,
+  'only live calls hold clusters': `
+    SELECT l.call_id FROM live_cluster AS l LEFT JOIN call AS c ON c.id = l.call_id
+     WHERE c.id IS NULL OR c.state NOT IN ('sending', 'accepted', 'partly_accepted', 'unknown') OR (c.state <> 'sending' AND c.verdict_due_at IS NULL)`,
+  'a whole-task call is live alone': `
+    SELECT l.task_id FROM live_cluster AS l
+     GROUP BY l.project_id, l.task_id HAVING bool_or(l.cluster_id = '') AND count(*) > 1`,
+  'a parked target has a live call to wait for': `
+    SELECT t.id FROM target AS t JOIN scan_task AS s ON s.id = t.scan_task_id
+     WHERE t.state = 'waiting' AND t.due_at = 'infinity'
+       AND NOT EXISTS (SELECT 1 FROM live_cluster AS l
+                        WHERE l.project_id = s.project_id AND l.task_id = s.task_id
+                          AND (l.cluster_id IN (t.cluster_id, '') OR t.cluster_id IS NULL))`,
+  'no window is exceeded': `
+    SELECT c.id FROM call AS c JOIN lane ON lane.id = c.lane_id
+     WHERE lane.calls IS NOT NULL
+       AND (SELECT count(*) FROM call AS other
+             WHERE other.lane_id = c.lane_id AND other.id <> c.id AND other.started_at <= c.started_at
+               AND other.slot_free_at > c.started_at) >= lane.calls`,
+  'attempts stay within the policy': `SELECT id FROM target WHERE attempts > 5`,
+  'a call of clusters has 1 to 200 of them, each once': `
+    SELECT c.id FROM call AS c
+     WHERE c.range_type = 'specific_cluster'
+       AND (c.cluster_count NOT BETWEEN 1 AND 200
+            OR c.cluster_count <> (SELECT count(DISTINCT t.cluster_id) FROM target AS t WHERE t.id = ANY(c.target_ids)))`,
+};
