@@ -1,0 +1,8 @@
+import { describe, jest } from '@jest/globals';
+import { KILL_POINTS } from './kinds/kill-points.js';
+import { aWorld, survives } from './support/suite.js';
+
+// Each point is died at four times, after as many starts.
+jest.setTimeout(600_000);
+
+describe('a process may die at any point of what repairs and stops', () => survives(KILL_POINTS.slice(5), aWorld(), 5));
