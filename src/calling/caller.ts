@@ -4,6 +4,7 @@ import type { AppConfig } from '../config/app-config.js';
 import type { Lane } from '../config/lanes.js';
 import { APP_CONFIG } from '../config/tokens.js';
 import { noEvidence } from '../domain/call-outcome.js';
+import { clockOffsetMs } from '../domain/upstream-clock.js';
 import { CallLedger } from '../ledger/calls.js';
 import { LaneLedger } from '../ledger/lanes.js';
 import { Clock } from '../platform/clock.js';
@@ -81,6 +82,7 @@ export class Caller implements Looker, OnModuleInit {
 
   private async finish(lane: Lane, call: StartedCall): Promise<void> {
     const answer = await this.send(call);
+    const elapsedMs = this.clock.monotonicMs() - call.leasedAtMs;
     crashPoint('send.answered');
     const { outcome } = answer;
     if (outcome.kind === 'blocked' && outcome.by === 'authentication') this.scanTasks.renewCredential(call.credential);
@@ -88,7 +90,7 @@ export class Caller implements Looker, OnModuleInit {
       const settled = await this.settlePatiently(call, lane, answer);
       crashPoint('settle.committed');
       this.report.settled(lane, call, answer, settled);
-      await this.keepClockOffset(call, answer);
+      await this.keepClockOffset(call, answer, elapsedMs);
     } catch (error) {
       // Its lease ends, the sweep finds it unknown, and it is looked up: never sent again on a guess.
       this.logger.error({ msg: 'a call could not be settled', callId: call.id, laneId: lane.id, err: error });
@@ -96,13 +98,12 @@ export class Caller implements Looker, OnModuleInit {
   }
 
   private async send(call: StartedCall): Promise<RetryAnswer> {
-    if (this.stopping) return notSent('shutdown');
-    if (!(await this.mayLeave(call))) return notSent('held');
+    if (this.stopping) return stopped;
     const { policy } = this.config;
     /** What the lease has beyond the time-outs may pass before the first byte, and no more. */
     const mayStart = (): boolean => !this.stopping && this.clock.monotonicMs() - call.leasedAtMs < policy.leaseMarginMs;
     crashPoint('send.before');
-    return this.scanTasks.retry({ ...call, mayStart });
+    return this.scanTasks.retry({ ...call, mayLeave: () => this.mayLeave(call), mayStart });
   }
 
   /** Asked as late as can be: what has changed since the call was written may keep it here. */
@@ -130,17 +131,19 @@ export class Caller implements Looker, OnModuleInit {
     }
   }
 
-  private async keepClockOffset(call: StartedCall, { serverDate, durationMs }: RetryAnswer): Promise<void> {
+  private async keepClockOffset(call: StartedCall, { serverDate }: RetryAnswer, elapsedMs: number): Promise<void> {
     if (!serverDate) return;
-    const offBy = serverDate.getTime() - call.at.getTime() - (durationMs ?? 0);
-    if (Math.abs(offBy) > CLOCK_STEP_MS)
-      await this.lanes.saveClockOffset(call.credential, Math.round(call.clockOffsetMs + offBy));
+    const startedAt = new Date(call.at.getTime() - call.clockOffsetMs);
+    const offsetMs = clockOffsetMs(serverDate, startedAt, elapsedMs);
+    if (Math.abs(offsetMs - call.clockOffsetMs) > CLOCK_STEP_MS) {
+      await this.lanes.saveClockOffset(call.credential, offsetMs);
+    }
   }
 }
 
-const notSent = (cause: 'held' | 'shutdown'): RetryAnswer => ({
-  outcome: { kind: 'not_sent', cause, evidence: noEvidence },
+const stopped: RetryAnswer = {
+  outcome: { kind: 'not_sent', cause: 'shutdown', evidence: noEvidence },
   sent: false,
   durationMs: null,
   serverDate: null,
-});
+};

@@ -5,19 +5,22 @@ export interface SeenScan {
   readonly endTime: Date | null;
 }
 
-export type Fate = 'taken' | 'not_carried_out';
+/** `unclear`: it says too little, and is asked for again. */
+export type Fate = 'taken' | 'not_carried_out' | 'unclear';
 
 /** The upstream tells times in its own clock and an answer's moment in whole seconds. */
 const CLOCK_MARGIN_MS = 3_000;
 
 /**
  * Whether a call of unknown fate was carried out for a cluster, long after it: what scans now, or has times after the sending,
- * was taken; so was what does not fail any more, since it needs no retry whatever happened. An old failure is an old failure.
+ * was taken; so was what does not fail any more, since it needs no retry whatever happened. An old failure is an old failure, and
+ * what has neither a state that we know nor a time after the sending says nothing.
  * @param sentAt in the upstream's clock
  */
 export function fateOf(scan: SeenScan, sentAt: Date): Fate {
   if (scan.status === 'scanning' || scan.status === 'success') return 'taken';
   const since = sentAt.getTime() - CLOCK_MARGIN_MS;
   const moments = [scan.startTime, scan.endTime].filter((moment) => moment !== null);
-  return moments.some((moment) => moment.getTime() >= since) ? 'taken' : 'not_carried_out';
+  if (moments.some((moment) => moment.getTime() >= since)) return 'taken';
+  return scan.status === 'failed' ? 'not_carried_out' : 'unclear';
 }

@@ -91,8 +91,8 @@ export class RequestLedger {
     const [first] = await tx.$queryRaw<{ requestId: string; fingerprint: Uint8Array }[]>`
       SELECT request_id AS "requestId", fingerprint FROM idempotency_key
        WHERE caller = ${key.caller} AND key = ${key.key}`;
-    if (!first) throw new Error('an idempotency key went away while it was read');
-    return { ...first, fresh: false };
+    // It ran out, and was swept away between the two.
+    return first ? { ...first, fresh: false } : this.takeKey(tx, key);
   }
 
   /** Targets of a caller that have no result yet: the sum of its open requests' counts. */

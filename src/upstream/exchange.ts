@@ -1,4 +1,4 @@
-import { Client, type Dispatcher } from 'undici';
+import { Client, type buildConnector, type Dispatcher } from 'undici';
 import type { Answer, AnswerHeaders, BodyCut, Failure } from './answer.js';
 import { Connection, type TlsTrust } from './connection.js';
 
@@ -19,6 +19,8 @@ export interface WireRequest {
   readonly trust: TlsTrust;
   /** Of the body of a 2xx; of any other, `SHORT_BODY_BYTES` are read. */
   readonly maxResultBytes: number;
+  /** Asked once the connection stands: making one may take seconds, in which somebody cancels. Null: nothing can hold it. */
+  readonly mayLeave: (() => Promise<boolean>) | null;
   /** Asked in the tick in which the first byte is written. */
   readonly mayStart: () => boolean;
   /** Drops the request: as long as it has not started, or at any moment, where it may be carried out without harm. */
@@ -33,7 +35,7 @@ export type Exchange =
   | { readonly kind: 'answered'; readonly answer: Answer; readonly durationMs: number }
   | { readonly kind: 'failed'; readonly failure: Failure; readonly durationMs: number | null }
   /** Nothing was sent, unless the request was always droppable. */
-  | { readonly kind: 'dropped'; readonly by: 'lease' | 'shutdown' };
+  | { readonly kind: 'dropped'; readonly by: 'held' | 'lease' | 'shutdown' };
 
 /**
  * One request on a connection of its own, which ends with it: a kept one may be stale, and whether a request on it was carried out
@@ -65,7 +67,7 @@ class RunningExchange implements Dispatcher.DispatchHandler {
       // The deadline below covers both; undici's own would be renewed by each byte of an endless body.
       headersTimeout: 0,
       bodyTimeout: 0,
-      connect: this.#connection.connect,
+      connect: this.#connect,
     });
   }
 
@@ -76,6 +78,20 @@ class RunningExchange implements Dispatcher.DispatchHandler {
     this.request.cutOff.addEventListener('abort', this.#cut);
     this.#deadline = setTimeout(() => this.#fail('timeout', null, `no answer within ${timeoutMs} ms`), timeoutMs);
     this.#client.dispatch({ method, path, headers, body }, this);
+  }
+
+  readonly #connect: buildConnector.connector = (options, callback) => {
+    this.#connection.connect(options, (error, socket) => {
+      if (error) callback(error, null);
+      else void this.#confirm().then((problem) => (problem ? callback(problem, null) : callback(null, socket)));
+    });
+  };
+
+  async #confirm(): Promise<Error | null> {
+    const { mayLeave } = this.request;
+    if (mayLeave === null || (await mayLeave())) return null;
+    this.#end({ kind: 'dropped', by: 'held' });
+    return new Error('held before its start');
   }
 
   /** The proof of sending: undici writes in this tick, after this returns, and an abort in here writes nothing. */

@@ -122,6 +122,7 @@ export class HssClient extends ScanTasks {
       headers,
       body,
       maxResultBytes,
+      mayLeave: call.mayLeave ?? null,
       mayStart: call.mayStart,
       // A list as well: cut off in the middle it has spent its slot all the same, and its answer may be the verdict waited for.
       droppable: 'unsent',
@@ -144,6 +145,7 @@ export class HssClient extends ScanTasks {
       headers: commonHeaders,
       body: tokenRequestBody(auth, projectId),
       maxResultBytes: SHORT_BODY_BYTES,
+      mayLeave: null,
       mayStart: () => true,
       droppable: 'always',
     });

@@ -10,6 +10,8 @@ export interface UpstreamCall {
   readonly enterpriseProjectId: string;
   /** The upstream's clock as well as it is known: database time plus the credential's offset. Signatures and token expiry use it. */
   readonly at: Date;
+  /** Asked once the connection stands, and never rejects; false drops the call as `not_sent` (`held`). */
+  readonly mayLeave?: () => Promise<boolean>;
   /** Asked in the tick in which the first byte is written; false drops the call as `not_sent` (`lease`). */
   readonly mayStart: () => boolean;
 }

@@ -9,25 +9,31 @@ export type LookupPage = ListPage<ClusterScan> | ListPage<TaskSummary>;
 /**
  * What is known of a call's clusters after one more page. A live list drifts between pages, so that a cluster which no page shows is
  * asked for by itself before it counts as gone; what is gone is not scanned.
+ * @param clockOffsetMs the upstream's clock minus the database's
  */
 export function judge(
-  call: Pick<CallFacts, 'startedAt' | 'clockOffsetMs' | 'lookupOffset' | 'lookupSeen' | 'lookupTaken'>,
+  call: Pick<CallFacts, 'startedAt' | 'lookupOffset' | 'lookupSeen' | 'lookupTaken'>,
   clusters: readonly CallCluster[],
   page: LookupPage,
+  clockOffsetMs: number,
 ): LookupProgress & { readonly complete: boolean } {
-  const sentAt = new Date(call.startedAt.getTime() + call.clockOffsetMs);
+  const sentAt = new Date(call.startedAt.getTime() + clockOffsetMs);
   const byCluster = new Map(clusters.map(({ clusterId, targetIds }) => [clusterId ?? '', targetIds]));
   const seen = new Set(call.lookupSeen);
   const taken = new Set(call.lookupTaken);
-  for (const scan of page.rows.map(toScan)) {
-    for (const id of byCluster.get(scan.clusterId) ?? []) {
+  const scans = page.rows.map(toScan);
+  for (const scan of scans) {
+    const fate = fateOf(scan, sentAt);
+    for (const id of fate === 'unclear' ? [] : (byCluster.get(scan.clusterId) ?? [])) {
       seen.add(id);
-      if (fateOf(scan, sentAt) === 'taken') taken.add(id);
+      if (fate === 'taken') taken.add(id);
     }
   }
   // Asked for by itself and not there, it is gone; unless the page had rows that nobody could read, or was not the only one.
   if (call.lookupOffset === ONE_BY_ONE && page.rowsSeen === page.rows.length && page.nextOffset === null) {
-    for (const id of nextUnseen(clusters, call.lookupSeen)?.targetIds ?? []) seen.add(id);
+    const asked = nextUnseen(clusters, call.lookupSeen);
+    const isThere = scans.some(({ clusterId }) => clusterId === (asked?.clusterId ?? ''));
+    for (const id of isThere ? [] : (asked?.targetIds ?? [])) seen.add(id);
   }
   const complete = nextUnseen(clusters, [...seen]) === null;
   const offset = call.lookupOffset === ONE_BY_ONE ? ONE_BY_ONE : (page.nextOffset ?? ONE_BY_ONE);
@@ -52,6 +58,11 @@ export function nextUnseen(clusters: readonly CallCluster[], seen: readonly bigi
 function toScan(row: ClusterScan | TaskSummary): SeenScan & { clusterId: string } {
   const { startTime, endTime } = row;
   if ('clusterId' in row) return { clusterId: row.clusterId, status: row.scanStatus, startTime, endTime };
-  const scans = row.taskStatus === 'running' || row.taskStatus === 'ready' || (row.scanningClusters ?? 0) > 0;
-  return { clusterId: '', status: scans ? 'scanning' : 'failed', startTime, endTime };
+  return { clusterId: '', status: statusOf(row), startTime, endTime };
+}
+
+function statusOf({ taskStatus, scanningClusters, failedClusters }: TaskSummary): SeenScan['status'] {
+  if (taskStatus === 'running' || taskStatus === 'ready' || (scanningClusters ?? 0) > 0) return 'scanning';
+  if (failedClusters === 0) return 'success';
+  return taskStatus === null && failedClusters === null ? null : 'failed';
 }

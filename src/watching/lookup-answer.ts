@@ -1,3 +1,6 @@
 import type { ClusterScan, ListAnswer, TaskSummary } from '../upstream/scan-tasks.js';
 
-export type LookupAnswer = ListAnswer<ClusterScan> | ListAnswer<TaskSummary>;
+export type LookupAnswer = (ListAnswer<ClusterScan> | ListAnswer<TaskSummary>) & {
+  /** The upstream's clock minus the database's, as this answer showed it; null where it did not. */
+  readonly clockOffsetMs: number | null;
+};

@@ -44,7 +44,8 @@ export class LookupSettler {
       if (!call || !(await this.endListCall(tx, lane, started, call, answer))) return [];
       crashPoint('lookup.ended');
       if (call.state !== 'unknown' || !call.watched) return [];
-      return outcome.kind === 'read' ? this.read(tx, call, started, outcome.page) : this.notRead(tx, call);
+      if (outcome.kind !== 'read') return this.notRead(tx, call);
+      return this.read(tx, call, started, outcome.page, answer.clockOffsetMs ?? call.clockOffsetMs);
     });
   }
 
@@ -78,24 +79,25 @@ export class LookupSettler {
     call: CallFacts,
     { lookup, clusterId }: StartedLookup,
     page: LookupPage,
+    clockOffsetMs: number,
   ): Promise<string[]> {
     const clusters = await this.calls.clusters(tx, call.id);
     // A page that comes late answers a question that another lookup has asked again, and perhaps another one than is asked now.
     const asked = lookup.offset === ONE_BY_ONE ? (nextUnseen(clusters, call.lookupSeen)?.clusterId ?? null) : null;
     if (lookup.offset !== call.lookupOffset || clusterId !== asked) return [];
-    const progress = judge(call, clusters, onlyOf(lookup.taskId, page));
+    const progress = judge(call, clusters, onlyOf(lookup.taskId, page), clockOffsetMs);
     if (progress.complete) {
       const finished = (await this.resolver.resolve(tx, call, progress.taken)) ?? [];
       crashPoint('lookup.resolved');
       return finished;
     }
     const isStuck = progress.offset === call.lookupOffset && progress.seen.length === call.lookupSeen.length;
-    if (isStuck && call.lookupUntil && call.lookupUntil <= call.now)
-      return (await this.resolver.giveUp(tx, call)) ?? [];
+    if (isStuck) return this.notRead(tx, call);
     await this.lookups.keepProgress(tx, call.id, progress);
     return [];
   }
 
+  /** Neither was a page that told nothing new: asked at once again, it would use up the lane. */
   private async notRead(tx: Tx, call: CallFacts): Promise<string[]> {
     if (call.lookupUntil && call.lookupUntil <= call.now) return (await this.resolver.giveUp(tx, call)) ?? [];
     const tries = await this.lookups.failedTries(tx, call.id);

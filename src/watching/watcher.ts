@@ -8,7 +8,8 @@ import { Clock } from '../platform/clock.js';
 import { crashPoint } from '../platform/crash-points.js';
 import { Bells } from '../platform/queues/bells.js';
 import { Metrics } from '../platform/telemetry/metrics.js';
-import { ScanTasks } from '../upstream/scan-tasks.js';
+import { ScanTasks, type ClusterScan, type ListAnswer, type TaskSummary } from '../upstream/scan-tasks.js';
+import { clockOffsetMs } from '../domain/upstream-clock.js';
 import type { LookupAnswer } from './lookup-answer.js';
 import { LookupSettler } from './lookup-settler.js';
 import { LookupStarter, type StartedLookup } from './lookup-starter.js';
@@ -81,7 +82,17 @@ export class Watcher implements Looker, OnModuleInit {
     });
   }
 
-  private read(lane: Lane, { lookup, clusterId, at, leasedAtMs }: StartedLookup): Promise<LookupAnswer> {
+  private async read(lane: Lane, started: StartedLookup): Promise<LookupAnswer> {
+    const answer = await this.ask(lane, started);
+    const elapsedMs = this.clock.monotonicMs() - started.leasedAtMs;
+    const { serverDate } = answer;
+    return { ...answer, clockOffsetMs: serverDate && clockOffsetMs(serverDate, started.startedAt, elapsedMs) };
+  }
+
+  private ask(
+    lane: Lane,
+    { lookup, clusterId, at, leasedAtMs }: StartedLookup,
+  ): Promise<ListAnswer<ClusterScan> | ListAnswer<TaskSummary>> {
     const { projectId, enterpriseProjectId, taskId, offset } = lookup;
     const mayStart = (): boolean =>
       !this.stopping && this.clock.monotonicMs() - leasedAtMs < this.config.policy.leaseMarginMs;

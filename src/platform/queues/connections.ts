@@ -20,8 +20,16 @@ export function queueOptions(config: Pick<AppConfig, 'redisUrl' | 'databaseUrl'>
   return { connection: producer(config.redisUrl.reveal()), defaultJobOptions };
 }
 
+/** A connection that says nothing for so long, with a command out, is dead, and is made anew. A worker's blocks for five seconds. */
+const SILENCE_MS = { producer: 5_000, worker: 15_000 };
+
 /** Fails at once while Redis is away: a submission does not wait for a doorbell. */
-const producer = (url: string) => ({ url, enableOfflineQueue: false, maxRetriesPerRequest: 1 });
+const producer = (url: string) => ({
+  url,
+  enableOfflineQueue: false,
+  maxRetriesPerRequest: 1,
+  socketTimeout: SILENCE_MS.producer,
+});
 
 /** Waits for Redis to come back, for as long as it takes. @nestjs/bullmq would hand it the producers' connection. */
 export class PatientWorker extends Worker {
@@ -30,6 +38,7 @@ export class PatientWorker extends Worker {
       ...(options.connection as RedisOptions),
       enableOfflineQueue: true,
       maxRetriesPerRequest: null,
+      socketTimeout: SILENCE_MS.worker,
     };
     super(name, processor, { ...options, connection });
   }

@@ -1,4 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { VERSION } from '../../../src/config/version.js';
 import { HssClient } from '../../../src/upstream/hss-client.js';
 import type { RetryAnswer, RetryCall } from '../../../src/upstream/scan-tasks.js';
@@ -140,6 +141,26 @@ describe('before the start, nothing was sent', () => {
     expect(answer).toMatchObject({ outcome: { kind: 'not_sent', cause: 'lease' }, sent: false, durationMs: null });
     await server.ended;
     expect(server.bytes()).toBe(0);
+  });
+
+  it.each([false, true])('a call that is held while it connects sends not one byte (TLS: %s)', async (tls) => {
+    const server = await aServer(ok, { tls });
+    let asked = 0;
+    const mayLeave = (): Promise<boolean> => Promise.resolve((asked += 1) === 0);
+    const answer = await aClient(server.port, { tls, ca: certificate }).retry(aCall({ mayLeave }));
+    expect(answer).toMatchObject({ outcome: { kind: 'not_sent', cause: 'held' }, sent: false, durationMs: null });
+    await server.ended;
+    expect([asked, server.bytes()]).toEqual([1, 0]);
+  });
+
+  it('a server that hangs up while it is asked whether a call may leave has got nothing', async () => {
+    const server = await aServer(ok, { onConnection: (socket) => void socket.end() });
+    const mayLeave = async (): Promise<boolean> => {
+      await sleep(50);
+      return true;
+    };
+    const answer = await aClient(server.port).retry(aCall({ mayLeave }));
+    expect([inShort(answer), server.requests]).toEqual(['not_sent connect', []]);
   });
 
   it('asks for the lease once, connected, and before the first byte', async () => {

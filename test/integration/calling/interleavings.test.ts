@@ -186,7 +186,7 @@ class Run {
 const openRequests = (): Promise<number> => world.prisma.request.count({ where: { state: 'open' } });
 
 const none = { startTime: null, endTime: null };
-const about = { sent: true, durationMs: 1, serverDate: null };
+const about = { sent: true, durationMs: 1, serverDate: null, clockOffsetMs: null };
 const evidence = noEvidence;
 
 function clustersPage(taken: readonly string[]): LookupAnswer {
@@ -206,7 +206,13 @@ function tasksPage(taskId: string, scans: boolean): LookupAnswer {
   return { outcome: { kind: 'read', page: { rows, rowsSeen: 1, total: null, nextOffset: null }, evidence }, ...about };
 }
 
-const notRead: LookupAnswer = { outcome: answered.gatewayDown, sent: true, durationMs: 1, serverDate: null };
+const notRead: LookupAnswer = {
+  outcome: answered.gatewayDown,
+  sent: true,
+  durationMs: 1,
+  serverDate: null,
+  clockOffsetMs: null,
+};
 
 const laneOf = ({ credential }: StartedCall) => world.lanes.find((lane) => lane.credential.name === credential);
 

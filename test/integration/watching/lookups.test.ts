@@ -38,8 +38,15 @@ const aPage = (rows: ClusterScan[], nextOffset: number | null = null): LookupAns
   sent: true,
   durationMs: 3,
   serverDate: null,
+  clockOffsetMs: null,
 });
-const notRead: LookupAnswer = { outcome: answered.gatewayDown, sent: true, durationMs: 3, serverDate: null };
+const notRead: LookupAnswer = {
+  outcome: answered.gatewayDown,
+  sent: true,
+  durationMs: 3,
+  serverDate: null,
+  clockOffsetMs: null,
+};
 
 /** A call that was sent and never answered. */
 const lose = async (clusterIds: string[]): Promise<{ request: string; callId: string }> => {
@@ -144,9 +151,9 @@ describe('a call whose fate is unknown', () => {
     await world.database.advance(LOOKUP_DUE_MS);
     const turns = await Promise.all([1, 2, 3, 4].map(() => world.lookAtLookups()));
     expect(turns.filter(({ kind }) => kind === 'started')).toHaveLength(1);
-    await world.database.advance(44_000);
+    await world.database.advance(30_000);
     expect((await world.lookAtLookups()).kind).toBe('nothing');
-    await world.database.advance(2_000);
+    await world.database.advance(16_000);
     expect((await world.lookAtLookups()).kind).toBe('started');
   });
 
@@ -160,6 +167,28 @@ describe('a call whose fate is unknown', () => {
     await world.settleLookup(second.started, aPage([scanOf('a', 'scanning', 0)]));
     await world.settleLookup(first.started, aPage([old('a')]));
     expect(await world.counts(request)).toEqual({ accepted: 1 });
+  });
+
+  it("reads times by the page's own clock: no answer may have told it before", async () => {
+    const { request } = await lose(['a']);
+    await world.database.advance(LOOKUP_DUE_MS);
+    // Ten minutes behind ours, the upstream has scanned it right after the call.
+    const page = aPage([scanOf('a', 'failed', -600_000 + 2_000)]);
+    await world.lookUp({ ...page, clockOffsetMs: -600_000 });
+    expect(await world.counts(request)).toEqual({ accepted: 1 });
+  });
+
+  it('waits before it asks again where a page told nothing new', async () => {
+    const { request, callId } = await lose(['a']);
+    await world.database.advance(LOOKUP_DUE_MS);
+    const mute = { ...scanOf('a', null, 0), startTime: null, endTime: null };
+    for (let times = 0; times < 2; times += 1) await world.lookUp(aPage([mute]));
+    expect(await world.lookAtLookups()).toMatchObject({ kind: 'nothing', nextLookAt: expect.any(Date) });
+    expect(await world.counts(request)).toEqual({ unknown: 1 });
+    await world.database.advance(3 * HOUR_MS);
+    await world.lookUp(aPage([mute]));
+    expect(await world.counts(request)).toEqual({ unverified: 1 });
+    expect(await world.prisma.liveCluster.count({ where: { callId } })).toBe(0);
   });
 
   it('looks a whole task up in the list of tasks', async () => {
@@ -183,6 +212,7 @@ describe('a call whose fate is unknown', () => {
       sent: true,
       durationMs: 1,
       serverDate: null,
+      clockOffsetMs: null,
     };
     await world.lookUp(answer, world.laneFor('listTasks'));
     expect(await world.counts(request)).toEqual({ accepted: 1 });

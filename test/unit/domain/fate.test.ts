@@ -19,7 +19,8 @@ it.each<[string, SeenScan, Fate]>([
   ['failed a few seconds before it', scan('failed', at(-9_000), at(-4_000)), 'not_carried_out'],
   ['failed, nobody knows when', scan('failed'), 'not_carried_out'],
   ['has no state but a time after it', scan(null, at(5_000)), 'taken'],
-  ['has neither', scan(null), 'not_carried_out'],
+  ['has neither', scan(null), 'unclear'],
+  ['has an old time and no state', scan(null, at(-9e6)), 'unclear'],
 ])('a cluster that %s', (_title, seen, expected) => {
   expect(fateOf(seen, sentAt)).toBe(expected);
 });

@@ -4,7 +4,7 @@ import type { ClusterScan, ListPage } from '../../../src/upstream/scan-tasks.js'
 import { judge, nextUnseen } from '../../../src/watching/judge.js';
 
 const startedAt = new Date('2026-01-01T12:00:00Z');
-const call = { startedAt, clockOffsetMs: 0, lookupOffset: 0, lookupSeen: [], lookupTaken: [] };
+const call = { startedAt, lookupOffset: 0, lookupSeen: [], lookupTaken: [] };
 const clusters = [
   { clusterId: 'a', targetIds: [1n, 2n] },
   { clusterId: 'b', targetIds: [3n] },
@@ -26,35 +26,57 @@ const page = (rows: ClusterScan[], more: Partial<ListPage<ClusterScan>> = {}): L
 
 describe('judge', () => {
   it('is complete with the page on which the last cluster is found', () => {
-    const judged = judge(call, clusters, page([scan('b', 'failed'), scan('a', 'scanning')], { nextOffset: 200 }));
+    const judged = judge(call, clusters, page([scan('b', 'failed'), scan('a', 'scanning')], { nextOffset: 200 }), 0);
     expect(judged).toMatchObject({ complete: true, taken: [1n, 2n] });
   });
 
   it('goes on with the next page while one is missing', () => {
-    const judged = judge(call, clusters, page([scan('a', 'failed')], { nextOffset: 200 }));
+    const judged = judge(call, clusters, page([scan('a', 'failed')], { nextOffset: 200 }), 0);
     expect(judged).toEqual({ complete: false, offset: 200, seen: [1n, 2n], taken: [] });
   });
 
   it('asks one by one for what no page showed', () => {
-    const judged = judge(call, clusters, page([scan('a', 'failed')]));
+    const judged = judge(call, clusters, page([scan('a', 'failed')]), 0);
     expect(judged).toMatchObject({ complete: false, offset: ONE_BY_ONE });
     expect(nextUnseen(clusters, judged.seen)?.clusterId).toBe('b');
   });
 
   it('takes a cluster for gone that was asked for by itself and is not there', () => {
     const alone = { ...call, lookupOffset: ONE_BY_ONE, lookupSeen: [1n, 2n] };
-    expect(judge(alone, clusters, page([]))).toMatchObject({ complete: true, taken: [] });
+    expect(judge(alone, clusters, page([]), 0)).toMatchObject({ complete: true, taken: [] });
   });
 
   it('concludes nothing from a page with rows that nobody could read', () => {
     const alone = { ...call, lookupOffset: ONE_BY_ONE, lookupSeen: [1n, 2n] };
-    expect(judge(alone, clusters, page([], { rowsSeen: 1 }))).toMatchObject({ complete: false, seen: [1n, 2n] });
+    expect(judge(alone, clusters, page([], { rowsSeen: 1 }), 0)).toMatchObject({ complete: false, seen: [1n, 2n] });
+  });
+
+  it('asks again for a cluster whose row says nothing, and does not take it for gone', () => {
+    const mute = { ...scan('b', null), startTime: null };
+    expect(judge(call, clusters, page([scan('a', 'failed'), mute]), 0)).toMatchObject({
+      offset: ONE_BY_ONE,
+      seen: [1n, 2n],
+    });
+    const alone = { ...call, lookupOffset: ONE_BY_ONE, lookupSeen: [1n, 2n] };
+    expect(judge(alone, clusters, page([mute]), 0)).toMatchObject({ complete: false, seen: [1n, 2n] });
+  });
+
+  it.each([
+    ['runs', { taskStatus: 'running', failedClusters: 3 }, [7n]],
+    ['has finished without a failure', { taskStatus: 'finished', failedClusters: 0 }, [7n]],
+    ['has finished with failures, long ago', { taskStatus: 'finished', failedClusters: 3 }, []],
+  ] as const)('says of a whole task that %s whether the call was carried out', (_title, said, taken) => {
+    const old = { startTime: new Date(startedAt.getTime() - 3_600_000), endTime: null };
+    const unsaid = { estimatedMinutes: null, scanningClusters: null, successClusters: null };
+    const rows = [{ taskId: 'task', ...old, ...unsaid, ...said }];
+    const whole = [{ clusterId: null, targetIds: [7n] }];
+    const judged = judge(call, whole, { rows, rowsSeen: 1, total: null, nextOffset: null }, 0);
+    expect(judged).toMatchObject({ complete: true, taken });
   });
 
   it('reads times in the upstream’s clock', () => {
     const recently = { ...scan('a', 'failed'), startTime: new Date(startedAt.getTime() + 60_000) };
-    const ahead = { ...call, clockOffsetMs: 600_000 };
-    expect(judge(call, clusters, page([recently])).taken).toEqual([1n, 2n]);
-    expect(judge(ahead, clusters, page([recently])).taken).toEqual([]);
+    expect(judge(call, clusters, page([recently]), 0).taken).toEqual([1n, 2n]);
+    expect(judge(call, clusters, page([recently]), 600_000).taken).toEqual([]);
   });
 });
