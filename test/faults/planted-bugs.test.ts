@@ -1,7 +1,10 @@
 import { describe, expect, it } from '@jest/globals';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { eventually } from '../support/eventually.js';
 import { PLANTED, type PlantedBug, type Provocation } from './planted/bugs.js';
+import type { Env } from '../support/service-process.js';
 import type { Hooks } from './support/member.js';
 import { BAD_WEATHER, run, type RunContext } from './support/run.js';
 import { SEED } from './support/suite.js';
@@ -36,24 +39,17 @@ async function namesOfBroken(world: FaultWorld, name: string, seed: number, bug:
   return Object.keys(broken);
 }
 
+const HELD_MS = TERMS.leaseMs + 700;
+/** With one in two or three of them in trouble, enough that a bug shows. */
+const SOME_CALLS = 20;
+
 async function provoke({ world }: RunContext, name: string, provocation: Provocation): Promise<void> {
   const planted: Hooks = { names: ['planted'], env: { FAULT_PLANTED: name } };
-  const [victim] = world.workers;
-  const with1 = (hook: string, env: Record<string, string>): Hooks => ({
-    names: ['planted', hook],
-    env: { FAULT_PLANTED: name, FAULT_LOG: join(world.folder, 'reached'), ...env },
-    ready: false,
-  });
   await Promise.all(world.members.map((member) => member.kill()));
   await Promise.all(world.members.map((member) => member.start(planted)));
-  const again = async (hooks: Hooks): Promise<void> => {
-    await victim.kill();
-    await victim.start(hooks);
-  };
   switch (provocation) {
     case 'none':
-      await sleep(5_000);
-      return;
+      return someCalls(world);
     case 'kill the api':
       for (let times = 0; times < 4; times += 1) {
         await sleep(1_500);
@@ -62,21 +58,37 @@ async function provoke({ world }: RunContext, name: string, provocation: Provoca
       }
       return;
     case 'clock behind':
-      await again(with1('host-clock', { FAULT_CLOCK_MS: '-600000' }));
-      await sleep(6_000);
-      return;
+      await startVictim(world, name, 'host-clock', { FAULT_CLOCK_MS: '-600000' });
+      return someCalls(world);
     case 'block before sending':
-      for (const pass of [1, 2]) {
-        await again(with1('at-point', { FAULT_AT: `send.before:${pass}:block:${TERMS.leaseMs + 500}` }));
-        await sleep(6_000);
-      }
+      for (const pass of [1, 2]) await holdAt(world, name, `send.before:${pass}:block:${HELD_MS}`);
       return;
     case 'stop after sending':
       for (const pass of [1, 2, 1]) {
-        await again(with1('at-point', { FAULT_AT: `sent:${pass}:stop` }));
-        await sleep(7_000);
-        victim.signal('SIGCONT');
+        await holdAt(world, name, `sent:${pass}:stop`);
+        world.workers[0].signal('SIGCONT');
         await sleep(500);
       }
   }
+}
+
+/** Starts take their time on a busy machine, and a bug shows in what comes after them. */
+async function someCalls({ simulator }: FaultWorld): Promise<void> {
+  const calls = (): number => simulator.controls.ledger({ operation: 'RetryTask' }).length;
+  const before = calls();
+  await eventually(() => calls() >= before + SOME_CALLS, { limitMs: 40_000, everyMs: 100 });
+}
+
+async function startVictim(world: FaultWorld, name: string, hook: string, env: Env): Promise<void> {
+  const [victim] = world.workers;
+  await victim.kill();
+  await victim.start({ names: ['planted', hook], env: { FAULT_PLANTED: name, ...env }, ready: false });
+}
+
+/** Returns when it was held there for longer than the lease. */
+async function holdAt(world: FaultWorld, name: string, at: string): Promise<void> {
+  const log = join(world.folder, `held-${Date.now()}`);
+  await startVictim(world, name, 'at-point', { FAULT_AT: at, FAULT_LOG: log });
+  await eventually(async () => (await readFile(log, 'utf8')).length > 0, { limitMs: 30_000 });
+  await sleep(HELD_MS + 500);
 }

@@ -15,6 +15,9 @@ if (isMainThread) register(import.meta.url);
 /** Source imports say `.js`, as the compiled files need it. */
 export async function resolve(specifier, context, next) {
   if (/^\.{1,2}\/.*\.js$/.test(specifier) && context.parentURL?.endsWith('.ts')) {
+    const compiled = new URL(specifier, context.parentURL).href.replace('/src/', '/dist/');
+    // Hooks that go before a built service mean its modules, and not their sources beside them.
+    if (process.env.RESCAN_BUILT && compiled.includes('/dist/')) return next(compiled, context);
     const source = new URL(specifier.replace(/\.js$/, '.ts'), context.parentURL);
     if (existsSync(source)) return next(source.href, context);
   }

@@ -59,7 +59,7 @@ export const PLANTED: Readonly<Record<string, PlantedBug>> = {
       {
         file: 'ledger/calls.ts',
         from: 'SELECT ${call.id}::uuid, id FROM unnest(${[...requestIds]}::uuid[]) AS id`;',
-        to: 'SELECT ${call.id}::uuid, id FROM unnest(${[...requestIds]}::uuid[]) AS id`.catch(() => 0), 150);',
+        to: 'SELECT ${call.id}::uuid, id FROM unnest(${[...requestIds]}::uuid[]) AS id`.catch(() => 0), 400);',
       },
       { file: 'ledger/calls.ts', from: 'return row?.free ?? false;', to: 'return row?.free ?? true;' },
     ],
@@ -121,6 +121,7 @@ export const PLANTED: Readonly<Record<string, PlantedBug>> = {
         from: 'if (!this.#ended && this.request.mayStart()) {',
         to: 'if (!this.#ended) {',
       },
+      { file: 'ledger/calls.ts', from: 'return row?.free ?? false;', to: 'return row !== undefined;' },
     ],
     caughtBy: ['nothing leaves after its lease'],
     provocation: 'block before sending',
@@ -197,7 +198,7 @@ export const PLANTED: Readonly<Record<string, PlantedBug>> = {
       {
         operation: 'RetryTask',
         times: null,
-        probability: 0.2,
+        probability: 0.5,
         effect: { kind: 'throttle', policy: 'user', limit: 5, windowMs: 3_000 },
       },
     ],
@@ -206,8 +207,8 @@ export const PLANTED: Readonly<Record<string, PlantedBug>> = {
     edits: [
       {
         file: 'domain/decide.ts',
-        from: "return { ...base, slot: 'after_window', lane: { kind: 'suspect' }, targets: { kind: 'stay' } };",
-        to: "return { ...base, slot: 'after_window', lane: { kind: 'suspect' }, targets: again(0) };",
+        from: "targets: { kind: 'stay' },\n      };\n    case 'throttled':",
+        to: "targets: again(0),\n      };\n    case 'throttled':",
       },
     ],
     caughtBy: ['nothing is repeated before its fate is known'],

@@ -8,6 +8,9 @@ import type { Link } from './link.js';
 const READY_WITHIN_MS = 90_000;
 const HOOKS = new URL('../hooks/index.mjs', import.meta.url).href;
 
+/** `npm run test:faults` builds it first; a short run goes without. */
+const BUILT = process.env['FAULT_BUILT'] === '1';
+
 export interface Hooks {
   readonly names: readonly string[];
   readonly env?: Env;
@@ -55,8 +58,10 @@ export class Member {
     const { names, env = {}, ready = true } = hooks;
     const hooked: Env =
       names.length > 0 ? { NODE_OPTIONS: `--import ${HOOKS}`, FAULT_HOOKS: names.join(','), ...env } : {};
-    const all = { ...this.env, PORT: String(this.port), ...hooked };
-    const started = await spawnService(all, this.folder);
+    // A bug is planted in a source.
+    const built = BUILT && !names.includes('planted');
+    const all = { ...this.env, PORT: String(this.port), ...hooked, ...(built && { RESCAN_BUILT: '1' }) };
+    const started = await spawnService(all, this.folder, built);
     this.plain = names.length === 0;
     this.#process = started;
     this.lastPid = started.pid;
