@@ -4,7 +4,8 @@ import { CRASH_POINTS, type CrashPoint } from '../../../src/platform/crash-point
 import { eventually } from '../../support/eventually.js';
 import { BAD_WEATHER, type Fault, type RunContext } from '../support/run.js';
 
-const REACHED_WITHIN_MS = 60_000;
+/** The other worker passes it as well, and on a busy machine a start takes many seconds. */
+const REACHED_WITHIN_MS = 120_000;
 
 /** One after the other under one load: what is left of a death is there when the next one comes. */
 export const KILL_POINTS: readonly Fault[] = [...new Set(CRASH_POINTS.map(groupOf))].map((group) => ({

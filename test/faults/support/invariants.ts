@@ -94,9 +94,10 @@ export const PROMISES: Readonly<Record<string, string>> = {
        AND NOT EXISTS (SELECT 1 FROM evidence.call_log AS l
                         WHERE l.call_id = before_call AND NOT l.watched AND l.at <= pair.at AND before_reply = 'answered'
                           AND l.state NOT IN ('not_sent', 'not_carried_out', 'unknown'))
-       -- Its fate could not be found out for too long; its targets ended as unverified, and somebody asked again.
-       AND NOT EXISTS (SELECT 1 FROM evidence.call_log AS l
-                        WHERE l.call_id = before_call AND NOT l.watched AND l.at <= pair.at AND l.state = 'unknown')
+       -- It was held, but its fate could not be found out for too long; its targets ended as unverified, and somebody asked again.
+       AND NOT EXISTS (SELECT 1 FROM evidence.call_log AS held JOIN evidence.call_log AS l ON l.call_id = held.call_id AND l.id > held.id
+                        WHERE l.call_id = before_call AND held.state = 'unknown' AND held.watched
+                          AND l.state = 'unknown' AND NOT l.watched AND l.at <= pair.at)
      LIMIT 20`,
   'no window is exceeded at the upstream': `
     SELECT * FROM (
