@@ -32,8 +32,13 @@ export async function startService(env: Environment): Promise<Service> {
   const app = await createHttpApp(AppModule.of(config), { log, nestLogger: log, drainMs: config.shutdownGraceMs });
   try {
     await requireMigrations(app.get(PrismaService));
-    // A service that stood still for months has no place for this month's calls yet.
-    await app.get(OverdueLedger).ensurePartitions();
+    // A service that stood still for months has no place for this month's calls yet; the default partitions take what must be.
+    await app
+      .get(OverdueLedger)
+      .ensurePartitions()
+      .catch((error: unknown) =>
+        log.warn(`partitions could not be made, the hourly upkeep tries it again: ${String(error)}`),
+      );
     // Before any worker looks at a lane.
     await app.get(LaneLedger).sync(laneSpecs(config));
     if (config.role !== 'worker') serveOpenApi(app, VERSION);

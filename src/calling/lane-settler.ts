@@ -46,7 +46,15 @@ export class LaneSettler {
     const kind = credentialAnswer(outcome, sent);
     if (kind === 'none' || (kind === 'answered' && facts.confirmed)) return;
     const before = await this.lanes.lockCredential(tx, facts.credential);
-    await this.lanes.saveCredential(tx, facts.credential, nextCredential(before, kind, this.config.policy, facts));
+    const { now } = facts;
+    // Each wrong signature counts upstream, six lock the key; a dead token is refused as often as it was sent.
+    const startedAt = this.hasToken(facts.credential) ? facts.startedAt : now;
+    const health = nextCredential(before, kind, this.config.policy, { now, startedAt });
+    await this.lanes.saveCredential(tx, facts.credential, health);
+  }
+
+  private hasToken(credential: string): boolean {
+    return this.config.credentials.some(({ name, auth }) => name === credential && auth.kind === 'password');
   }
 }
 

@@ -95,7 +95,9 @@ export function nextCredential(
   policy: RetryPolicy,
   { now, startedAt }: { readonly now: Date; readonly startedAt: Date },
 ): CredentialHealth {
-  if (credential.refusedAt && startedAt <= credential.refusedAt) return credential;
+  const { refusedAt } = credential;
+  // A moment that is still to come was written before the clock was set back, and says nothing.
+  if (refusedAt && refusedAt <= now && startedAt <= refusedAt) return credential;
   switch (answer) {
     case 'none':
       return credential;

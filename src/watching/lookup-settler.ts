@@ -92,12 +92,22 @@ export class LookupSettler {
       return finished;
     }
     const isStuck = progress.offset === call.lookupOffset && progress.seen.length === call.lookupSeen.length;
-    if (isStuck) return this.notRead(tx, call);
+    if (isStuck) return this.toldNothing(tx, call);
     await this.lookups.keepProgress(tx, call.id, progress);
     return [];
   }
 
-  /** Neither was a page that told nothing new: asked at once again, it would use up the lane. */
+  /** A page that told nothing new: asked for at once again, it would use up the lane; so the longer it goes on, the longer the wait. */
+  private async toldNothing(tx: Tx, call: CallFacts): Promise<string[]> {
+    const { now, lookupUntil } = call;
+    if (!lookupUntil || lookupUntil <= now) return (await this.resolver.giveUp(tx, call)) ?? [];
+    const { backoff, giveUpAfterMs } = this.config.policy.lookup;
+    const soFarMs = now.getTime() - (lookupUntil.getTime() - giveUpAfterMs);
+    const waitMs = Math.min(backoff.capMs, Math.max(backoff.baseMs, soFarMs));
+    await this.lookups.postpone(tx, call.id, new Date(now.getTime() + waitMs));
+    return [];
+  }
+
   private async notRead(tx: Tx, call: CallFacts): Promise<string[]> {
     if (call.lookupUntil && call.lookupUntil <= call.now) return (await this.resolver.giveUp(tx, call)) ?? [];
     const tries = await this.lookups.failedTries(tx, call.id);

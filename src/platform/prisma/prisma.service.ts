@@ -22,6 +22,9 @@ export class PrismaService extends PrismaClient implements OnApplicationShutdown
           max: poolSize,
           connectionTimeoutMillis: 5_000,
           statement_timeout: TRANSACTION_MS,
+          // A server that is gone without a word ends nothing by itself: whoever waits for its answer would wait for ever.
+          query_timeout: TRANSACTION_MS + 5_000,
+          keepAlive: true,
           // A stopped process must not keep its locks for ever.
           idle_in_transaction_session_timeout: TRANSACTION_MS,
           application_name: 'rescan',

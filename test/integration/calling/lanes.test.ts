@@ -7,6 +7,7 @@ import {
   unlimited,
   type WorldOptions,
 } from '../../support/calling-world.js';
+import { Secret } from '../../../src/config/secret.js';
 import { expectInvariants } from '../../support/invariants.js';
 
 let world: CallingWorld;
@@ -149,11 +150,19 @@ describe('a credential', () => {
   });
 
   it('is refused once, however many calls were out when its token died', async () => {
-    await open({ credentials: [aCredential({ retryTask: unlimited })] });
+    const auth = { kind: 'password', userName: 'svc', domainName: 'acme', password: new Secret('pw') } as const;
+    await open({ credentials: [aCredential({ auth, retryTask: unlimited })] });
     const out = [await world.start(), await world.start(), await world.start()];
     for (const call of out) await world.settle(call, answered.refused);
     // One call tries the new token, and all goes on with its answer.
     expect(await startAll()).toBe(1);
+  });
+
+  it('that signs is refused by each of them: six wrong signatures lock the key', async () => {
+    await open({ credentials: [aCredential({ retryTask: unlimited })] });
+    const out = [await world.start(), await world.start()];
+    for (const call of out) await world.settle(call, answered.refused);
+    expect(await startAll()).toBe(0);
   });
 
   it('rejects nothing and spends no attempt when it is refused', async () => {

@@ -135,6 +135,11 @@ describe('a credential', () => {
     expect(nextCredential(refused, 'answered', policy, { now: later, startedAt: now })).toBe(refused);
   });
 
+  it('does not believe a refusal that is still to come: the clock was set back', () => {
+    const ahead = { ...fresh, failures: 1, refusedAt: later };
+    expect(nextCredential(ahead, 'refused', policy, answered).openUntil).not.toBeNull();
+  });
+
   it('is as before where nobody answered', () => {
     expect(nextCredential(fresh, 'none', policy, answered)).toBe(fresh);
   });
