@@ -23,10 +23,10 @@ beforeEach(async () => {
 });
 
 afterEach(async () => {
-  for (const postgres of opened.splice(0)) {
-    await postgres.close();
-    await rm(postgres.home, { recursive: true, force: true });
-  }
+  const all = opened.splice(0);
+  // All of them first: the same home may have been opened twice, and the second still runs.
+  for (const postgres of all) await postgres.close();
+  for (const { home } of all) await rm(home, { recursive: true, force: true });
   await rm(dataDir, { recursive: true, force: true });
 });
 
