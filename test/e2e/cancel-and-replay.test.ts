@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { ApiClient } from '../support/api-client.js';
 import { retryOf, ServiceRig, type RigTask } from '../support/service-rig.js';
+import { eventually } from '../support/eventually.js';
 import { retryCalls } from '../support/upstream-record.js';
 
 const LANE = '/v1/lanes/main.retryTask';
@@ -32,6 +33,9 @@ async function aRequestBeingSent(task: RigTask): Promise<string> {
   rig.simulator.controls.addFaults({ taskId: task.taskId, effect: { kind: 'latency', ms: 1_500 } });
   const { id } = await teamA.submit(retryOf(task));
   await teamA.until(id, ({ counts }) => counts.sending === counts.total);
+  // Until its first byte is there a cancel would keep it here.
+  const isOut = (): boolean => retryCalls(rig.simulator).some(({ taskId }) => taskId === task.taskId);
+  await eventually(isOut);
   return id;
 }
 

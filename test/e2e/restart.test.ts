@@ -96,6 +96,7 @@ describe('a service with the settings of production', () => {
     rig.simulator.controls.addFaults({ times: null, effect: { kind: 'no_answer', work: 'all' } });
     const { id } = await team.submit(retryOf(rig.task(1)));
     await team.until(id, ({ counts }) => counts.sending === 1);
+    await eventually(() => retryCalls(rig.simulator).some(({ reply }) => reply?.kind === 'no_answer'));
     expect(await stop(service)).toEqual({ code: 0, signal: null });
     expect(await rig.query('SELECT state FROM call')).toEqual([{ state: 'unknown' }]);
   });
