@@ -12,6 +12,11 @@ import { LeavingLedger } from '../ledger/leaving.js';
 import { ReleasingLedger, type Inherited } from '../ledger/releasing.js';
 import type { Tx } from '../platform/prisma/prisma.service.js';
 
+const LOST: Inherited = {
+  result: 'unverified',
+  reason: { code: 'lookup_failed', text: 'HSS may have accepted the call, and could not be asked for too long.' },
+};
+
 /** What becomes of a call's targets, and of those parked behind its clusters. */
 @Injectable()
 export class TargetSettler {
@@ -79,12 +84,21 @@ export class TargetSettler {
     return this.leave(tx, call, moves, null);
   }
 
-  /** Those that an unknown call was carried out for stay in it, as accepted; the others wait again, an attempt spent. */
-  async resolve(tx: Tx, call: CallFacts, taken: readonly bigint[], dueAt: Date): Promise<string[]> {
-    const stays = new Set(taken);
-    const gone = call.targetIds.filter((id) => !stays.has(id));
+  /**
+   * Those that an unknown call was carried out for stay in it, as accepted; those of which nobody knows end; the others wait again, an
+   * attempt spent.
+   */
+  async resolve(
+    tx: Tx,
+    call: CallFacts,
+    { taken, lost }: Record<'taken' | 'lost', readonly bigint[]>,
+    dueAt: Date,
+  ): Promise<string[]> {
+    const others = new Set([...taken, ...lost]);
+    const gone = call.targetIds.filter((id) => !others.has(id));
     const staying = await this.leaving.stay(tx, call.id, taken, 'unknown', 'accepted');
-    if (gone.length === 0) return this.count(tx, staying);
+    if (gone.length + lost.length === 0) return this.count(tx, staying);
+    const ended = await this.endLost(tx, call, lost, [...taken, ...gone]);
     const leaving = await this.leaving.waitAgain(tx, call.id, gone, call.now, {
       from: 'unknown',
       dueAt,
@@ -93,7 +107,13 @@ export class TargetSettler {
       lastAnswer: 'none: the call was not carried out',
       halves: [],
     });
-    return this.leave(tx, call, [...staying, ...leaving], null, taken);
+    return this.leave(tx, call, [...staying, ...ended, ...leaving], null, taken);
+  }
+
+  private async endLost(tx: Tx, call: CallFacts, lost: readonly bigint[], kept: readonly bigint[]): Promise<Move[]> {
+    if (lost.length === 0) return [];
+    const moves = await this.leaving.end(tx, call.id, lost, 'unknown', LOST.result, LOST.reason);
+    return [...moves, ...(await this.releasing.release(tx, call.id, call.now, LOST, kept))];
   }
 
   /** Frees the call's clusters, lets those parked on them go on, and counts everything that moved. */

@@ -27,26 +27,31 @@ export class UnknownResolver {
   /**
    * The scan task is locked (`awaitTask`).
    * @param taken the targets that the call was carried out for
+   * @param lost the targets of which it cannot be found out
    * @returns the requests that ended by it; null when the call is not unknown any more
    */
-  async resolve(tx: Tx, call: CallFacts, taken: readonly bigint[]): Promise<string[] | null> {
+  async resolve(
+    tx: Tx,
+    call: CallFacts,
+    taken: readonly bigint[],
+    lost: readonly bigint[] = [],
+  ): Promise<string[] | null> {
     const { policy } = this.config;
     const some = taken.length > 0;
     const all = taken.length === call.targetIds.length;
-    const state = all ? 'accepted' : some ? 'partly_accepted' : 'not_carried_out';
+    const none = lost.length > 0 ? 'unknown' : 'not_carried_out';
+    const state = all ? 'accepted' : some ? 'partly_accepted' : none;
     const verdictDueAt = some ? new Date(call.now.getTime() + policy.verdictTimeoutMs) : null;
     if (!(await this.calls.resolve(tx, call.id, { state, verdictDueAt }))) return null;
     const waitMs = backoffMs(call.attempts + 1, policy.backoff, Math.random);
-    return this.targets.resolve(tx, call, taken, new Date(call.now.getTime() + waitMs));
+    return this.targets.resolve(tx, call, { taken, lost }, new Date(call.now.getTime() + waitMs));
   }
 
-  /** The upstream could not be read for too long. */
-  async giveUp(tx: Tx, call: CallFacts): Promise<string[] | null> {
-    // What a page has shown to be taken is known, and never sent again.
-    if (this.config.policy.lookup.giveUpAs === 'send_again') return this.resolve(tx, call, call.lookupTaken);
-    if (!(await this.calls.resolve(tx, call.id, { state: 'unknown', verdictDueAt: null }))) return null;
-    const text = 'HSS may have accepted the call, and could not be asked for too long.';
-    return this.targets.end(tx, call, { result: 'unverified', reason: { code: 'lookup_failed', text } });
+  /** The upstream could not be read for too long. What pages have shown until then counts; the policy is for the rest. */
+  giveUp(tx: Tx, call: CallFacts): Promise<string[] | null> {
+    const seen = new Set(call.lookupSeen);
+    const isLost = this.config.policy.lookup.giveUpAs === 'unverified';
+    return this.resolve(tx, call, call.lookupTaken, isLost ? call.targetIds.filter((id) => !seen.has(id)) : []);
   }
 
   /** @throws DomainError `conflict` where the call is not unknown */

@@ -101,12 +101,12 @@ export class LookupLedger {
     return ended === 1;
   }
 
-  /** The next page is due at once; it takes a slot of its own. */
-  async keepProgress(tx: Tx, callId: string, progress: LookupProgress): Promise<void> {
+  /** Each page takes a slot of its own. */
+  async keepProgress(tx: Tx, callId: string, progress: LookupProgress, nextDueAt: Date): Promise<void> {
     await tx.$executeRaw`
       UPDATE call
          SET lookup_offset = ${progress.offset}::int, lookup_seen = ${[...progress.seen]}::bigint[],
-             lookup_taken = ${[...progress.taken]}::bigint[], lookup_due_at = (SELECT rescan_now())
+             lookup_taken = ${[...progress.taken]}::bigint[], lookup_due_at = ${nextDueAt}::timestamptz
        WHERE id = ${callId}::uuid AND state = 'unknown'`;
   }
 

@@ -1,6 +1,6 @@
 import { fateOf, type SeenScan } from '../domain/fate.js';
 import type { CallCluster, CallFacts } from '../ledger/calls.js';
-import { ONE_BY_ONE } from '../domain/lookup.js';
+import { oneByOne, oneByOneFrom } from '../domain/lookup.js';
 import type { LookupProgress } from '../ledger/lookups.js';
 import type { ClusterScan, ListPage, TaskSummary } from '../upstream/scan-tasks.js';
 
@@ -8,7 +8,7 @@ export type LookupPage = ListPage<ClusterScan> | ListPage<TaskSummary>;
 
 /**
  * What is known of a call's clusters after one more page. A live list drifts between pages, so that a cluster which no page shows is
- * asked for by itself before it counts as gone; what is gone is not scanned.
+ * asked for by itself before it counts as gone; what is gone is not scanned. One that tells nothing keeps no other from being asked for.
  * @param clockOffsetMs the upstream's clock minus the database's
  */
 export function judge(
@@ -16,7 +16,7 @@ export function judge(
   clusters: readonly CallCluster[],
   page: LookupPage,
   clockOffsetMs: number,
-): LookupProgress & { readonly complete: boolean } {
+): LookupProgress & { readonly complete: boolean; readonly toldNothing: boolean } {
   const sentAt = new Date(call.startedAt.getTime() + clockOffsetMs);
   const byCluster = new Map(clusters.map(({ clusterId, targetIds }) => [clusterId ?? '', targetIds]));
   const seen = new Set(call.lookupSeen);
@@ -30,14 +30,15 @@ export function judge(
     }
   }
   // Asked for by itself and not there, it is gone; unless the page had rows that nobody could read, or was not the only one.
-  if (call.lookupOffset === ONE_BY_ONE && page.rowsSeen === page.rows.length && page.nextOffset === null) {
-    const asked = nextUnseen(clusters, call.lookupSeen);
-    const isThere = scans.some(({ clusterId }) => clusterId === (asked?.clusterId ?? ''));
-    for (const id of isThere ? [] : (asked?.targetIds ?? [])) seen.add(id);
+  const asked = askedAlone(clusters, call);
+  if (asked && page.rowsSeen === page.rows.length && page.nextOffset === null) {
+    const isThere = scans.some(({ clusterId }) => clusterId === (asked.clusterId ?? ''));
+    for (const id of isThere ? [] : asked.targetIds) seen.add(id);
   }
-  const complete = nextUnseen(clusters, [...seen]) === null;
-  const offset = call.lookupOffset === ONE_BY_ONE ? ONE_BY_ONE : (page.nextOffset ?? ONE_BY_ONE);
-  return { offset, seen: [...seen], taken: [...taken], complete };
+  const offset = asked ? oneByOne(clusters.indexOf(asked) + 1) : (page.nextOffset ?? oneByOne(0));
+  const complete = clusters.every(({ targetIds }) => targetIds.every((id) => seen.has(id)));
+  const toldNothing = asked !== null && seen.size === call.lookupSeen.length;
+  return { offset, seen: [...seen], taken: [...taken], complete, toldNothing };
 }
 
 /** Without rows of other tasks: an upstream that ignores the filter must not answer for them. */
@@ -48,10 +49,16 @@ export function onlyOf(taskId: string, page: LookupPage): LookupPage {
   return { ...page, rows } as LookupPage;
 }
 
-/** The cluster that a lookup one by one asks for next. */
-export function nextUnseen(clusters: readonly CallCluster[], seen: readonly bigint[]): CallCluster | null {
-  const known = new Set(seen);
-  return clusters.find(({ targetIds }) => targetIds.some((id) => !known.has(id))) ?? null;
+/** The cluster that a lookup one by one asks for; null while it reads pages. */
+export function askedAlone(
+  clusters: readonly CallCluster[],
+  { lookupOffset, lookupSeen }: Pick<CallFacts, 'lookupOffset' | 'lookupSeen'>,
+): CallCluster | null {
+  const from = oneByOneFrom(lookupOffset);
+  if (from === null) return null;
+  const known = new Set(lookupSeen);
+  const inTurn = [...clusters.slice(from), ...clusters.slice(0, from)];
+  return inTurn.find(({ targetIds }) => targetIds.some((id) => !known.has(id))) ?? null;
 }
 
 /** A whole task counts as one cluster without an id. */

@@ -7,14 +7,13 @@ import { APP_CONFIG } from '../config/tokens.js';
 import { backoffMs } from '../domain/backoff.js';
 import type { CallOutcome, ThrottlePolicy } from '../domain/call-outcome.js';
 import { decide } from '../domain/decide.js';
-import { ONE_BY_ONE } from '../domain/lookup.js';
 import { CallLedger, type CallFacts } from '../ledger/calls.js';
 import { ChoosingLedger } from '../ledger/choosing.js';
 import { LaneLedger } from '../ledger/lanes.js';
-import { LookupLedger } from '../ledger/lookups.js';
+import { LookupLedger, type LookupProgress } from '../ledger/lookups.js';
 import { crashPoint } from '../platform/crash-points.js';
 import { PrismaService, type Tx } from '../platform/prisma/prisma.service.js';
-import { judge, nextUnseen, onlyOf, type LookupPage } from './judge.js';
+import { askedAlone, judge, onlyOf, type LookupPage } from './judge.js';
 import type { LookupAnswer } from './lookup-answer.js';
 import type { StartedLookup } from './lookup-starter.js';
 
@@ -83,28 +82,27 @@ export class LookupSettler {
   ): Promise<string[]> {
     const clusters = await this.calls.clusters(tx, call.id);
     // A page that comes late answers a question that another lookup has asked again, and perhaps another one than is asked now.
-    const asked = lookup.offset === ONE_BY_ONE ? (nextUnseen(clusters, call.lookupSeen)?.clusterId ?? null) : null;
-    if (lookup.offset !== call.lookupOffset || clusterId !== asked) return [];
+    const asked = askedAlone(clusters, call);
+    if (lookup.offset !== call.lookupOffset || clusterId !== (asked?.clusterId ?? null)) return [];
     const progress = judge(call, clusters, onlyOf(lookup.taskId, page), clockOffsetMs);
     if (progress.complete) {
       const finished = (await this.resolver.resolve(tx, call, progress.taken)) ?? [];
       crashPoint('lookup.resolved');
       return finished;
     }
-    const isStuck = progress.offset === call.lookupOffset && progress.seen.length === call.lookupSeen.length;
-    if (isStuck) return this.toldNothing(tx, call);
-    await this.lookups.keepProgress(tx, call.id, progress);
+    if (progress.toldNothing) return this.toldNothing(tx, call, progress);
+    await this.lookups.keepProgress(tx, call.id, progress, call.now);
     return [];
   }
 
   /** A page that told nothing new: asked for at once again, it would use up the lane; so the longer it goes on, the longer the wait. */
-  private async toldNothing(tx: Tx, call: CallFacts): Promise<string[]> {
+  private async toldNothing(tx: Tx, call: CallFacts, progress: LookupProgress): Promise<string[]> {
     const { now, lookupUntil } = call;
     if (!lookupUntil || lookupUntil <= now) return (await this.resolver.giveUp(tx, call)) ?? [];
     const { backoff, giveUpAfterMs } = this.config.policy.lookup;
     const soFarMs = now.getTime() - (lookupUntil.getTime() - giveUpAfterMs);
     const waitMs = Math.min(backoff.capMs, Math.max(backoff.baseMs, soFarMs));
-    await this.lookups.postpone(tx, call.id, new Date(now.getTime() + waitMs));
+    await this.lookups.keepProgress(tx, call.id, progress, new Date(now.getTime() + waitMs));
     return [];
   }
 

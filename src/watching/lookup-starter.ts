@@ -6,13 +6,12 @@ import { laneGate } from '../domain/lane.js';
 import type { RequestRange } from '../domain/request.js';
 import { CallLedger } from '../ledger/calls.js';
 import { LaneLedger } from '../ledger/lanes.js';
-import { ONE_BY_ONE } from '../domain/lookup.js';
 import { LookupLedger, type DueLookup } from '../ledger/lookups.js';
 import { Clock } from '../platform/clock.js';
 import { crashPoint } from '../platform/crash-points.js';
 import { PrismaService } from '../platform/prisma/prisma.service.js';
 import { processName } from '../platform/process-name.js';
-import { nextUnseen } from './judge.js';
+import { askedAlone } from './judge.js';
 
 /** A list call whose row is committed, and that may be sent. */
 export interface StartedLookup {
@@ -74,9 +73,9 @@ export class LookupStarter {
         worker,
       });
       const at = new Date(now.getTime() + clockOffsetMs);
-      const unseen =
-        lookup.offset === ONE_BY_ONE ? nextUnseen(await this.calls.clusters(tx, lookup.callId), lookup.seen) : null;
-      const clusterId = unseen?.clusterId ?? null;
+      const clusters = lookup.offset < 0 ? await this.calls.clusters(tx, lookup.callId) : [];
+      const asked = askedAlone(clusters, { lookupOffset: lookup.offset, lookupSeen: lookup.seen });
+      const clusterId = asked?.clusterId ?? null;
       return { kind: 'started', started: { listId: id, lookup, clusterId, startedAt: now, at, leasedAtMs } };
     });
   }

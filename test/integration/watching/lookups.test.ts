@@ -136,6 +136,26 @@ describe('a call whose fate is unknown', () => {
     expect(await stateOf(callId)).toBe('unknown');
   });
 
+  it('ends as unverified only for the clusters that no page told anything of', async () => {
+    const { request, callId } = await lose(['a', 'b', 'c']);
+    const parked = await world.aRequest({ clusterIds: ['a', 'b', 'c'], caller: 'other' });
+    expect((await world.look()).kind).toBe('nothing');
+    await world.database.advance(LOOKUP_DUE_MS);
+    const mute = { ...old('a'), scanStatus: null, startTime: null, endTime: null };
+    await world.lookUp(aPage([mute, scanOf('b', 'scanning', 1_000)]));
+    expect((await world.lookUp(aPage([mute]))).clusterId).toBe('a');
+    await world.database.advance(60_000);
+    expect((await world.lookUp(aPage([old('c')]))).clusterId).toBe('c');
+    await world.database.advance(3 * HOUR_MS);
+    expect((await world.lookUp(aPage([mute]))).clusterId).toBe('a');
+    expect(await world.counts(request)).toEqual({ unverified: 1, accepted: 1, waiting: 1 });
+    expect((await world.targets(request))['a']).toMatchObject({ reasonCode: 'lookup_failed' });
+    expect(await world.counts(parked)).toEqual({ unverified: 1, waiting: 2 });
+    expect(await stateOf(callId)).toBe('partly_accepted');
+    await world.database.advance(HOUR_MS);
+    expect(clustersOf(await world.start())).toEqual(['c']);
+  });
+
   it('is sent again after two hours where the policy says so', async () => {
     await world.close();
     const lookup = { ...world.config.policy.lookup, giveUpAs: 'send_again' } as const;

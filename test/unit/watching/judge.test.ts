@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
-import { ONE_BY_ONE } from '../../../src/domain/lookup.js';
+import { oneByOne } from '../../../src/domain/lookup.js';
 import type { ClusterScan, ListPage } from '../../../src/upstream/scan-tasks.js';
-import { judge, nextUnseen } from '../../../src/watching/judge.js';
+import { askedAlone, judge } from '../../../src/watching/judge.js';
 
 const startedAt = new Date('2026-01-01T12:00:00Z');
 const call = { startedAt, lookupOffset: 0, lookupSeen: [], lookupTaken: [] };
@@ -32,33 +32,45 @@ describe('judge', () => {
 
   it('goes on with the next page while one is missing', () => {
     const judged = judge(call, clusters, page([scan('a', 'failed')], { nextOffset: 200 }), 0);
-    expect(judged).toEqual({ complete: false, offset: 200, seen: [1n, 2n], taken: [] });
+    expect(judged).toEqual({ complete: false, toldNothing: false, offset: 200, seen: [1n, 2n], taken: [] });
   });
 
   it('asks one by one for what no page showed', () => {
     const judged = judge(call, clusters, page([scan('a', 'failed')]), 0);
-    expect(judged).toMatchObject({ complete: false, offset: ONE_BY_ONE });
-    expect(nextUnseen(clusters, judged.seen)?.clusterId).toBe('b');
+    expect(judged).toMatchObject({ complete: false, offset: oneByOne(0) });
+    const next = askedAlone(clusters, { lookupOffset: judged.offset, lookupSeen: judged.seen });
+    expect(next?.clusterId).toBe('b');
   });
 
   it('takes a cluster for gone that was asked for by itself and is not there', () => {
-    const alone = { ...call, lookupOffset: ONE_BY_ONE, lookupSeen: [1n, 2n] };
+    const alone = { ...call, lookupOffset: oneByOne(0), lookupSeen: [1n, 2n] };
     expect(judge(alone, clusters, page([]), 0)).toMatchObject({ complete: true, taken: [] });
   });
 
   it('concludes nothing from a page with rows that nobody could read', () => {
-    const alone = { ...call, lookupOffset: ONE_BY_ONE, lookupSeen: [1n, 2n] };
+    const alone = { ...call, lookupOffset: oneByOne(0), lookupSeen: [1n, 2n] };
     expect(judge(alone, clusters, page([], { rowsSeen: 1 }), 0)).toMatchObject({ complete: false, seen: [1n, 2n] });
   });
 
   it('asks again for a cluster whose row says nothing, and does not take it for gone', () => {
     const mute = { ...scan('b', null), startTime: null };
     expect(judge(call, clusters, page([scan('a', 'failed'), mute]), 0)).toMatchObject({
-      offset: ONE_BY_ONE,
+      offset: oneByOne(0),
       seen: [1n, 2n],
     });
-    const alone = { ...call, lookupOffset: ONE_BY_ONE, lookupSeen: [1n, 2n] };
+    const alone = { ...call, lookupOffset: oneByOne(0), lookupSeen: [1n, 2n] };
     expect(judge(alone, clusters, page([mute]), 0)).toMatchObject({ complete: false, seen: [1n, 2n] });
+  });
+
+  it('asks for each of those that are missing in turn, however little one tells', () => {
+    const mute = { ...scan('a', null), startTime: null };
+    const first = judge({ ...call, lookupOffset: oneByOne(0) }, clusters, page([mute]), 0);
+    expect(first).toMatchObject({ toldNothing: true, offset: oneByOne(1) });
+    const after = { ...call, lookupOffset: first.offset };
+    expect(askedAlone(clusters, after)?.clusterId).toBe('b');
+    const second = judge(after, clusters, page([scan('b', 'scanning')]), 0);
+    expect(second).toMatchObject({ complete: false, toldNothing: false, seen: [3n], taken: [3n] });
+    expect(askedAlone(clusters, { lookupOffset: second.offset, lookupSeen: second.seen })?.clusterId).toBe('a');
   });
 
   it.each([
