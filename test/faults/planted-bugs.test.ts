@@ -16,7 +16,7 @@ const CASES = Object.entries(PLANTED).map(([name, bug], index) => [name, index, 
 describe('a planted bug is caught', () => {
   it.each(CASES)('%s', async (name, index, bug) => {
     // Whatever it breaks stays broken: each has a world of its own.
-    const world = await FaultWorld.open();
+    const world = await FaultWorld.open({ hooks: planted(name) });
     try {
       const broken = await namesOfBroken(world, name, SEED * 1_000 + 500 + index, bug);
       expect(broken.filter((one) => bug.caughtBy.includes(one))).not.toEqual([]);
@@ -25,6 +25,8 @@ describe('a planted bug is caught', () => {
     }
   });
 });
+
+const planted = (name: string): Hooks => ({ names: ['planted'], env: { FAULT_PLANTED: name } });
 
 async function namesOfBroken(world: FaultWorld, name: string, seed: number, bug: PlantedBug): Promise<string[]> {
   const { broken } = await run(world, {
@@ -44,9 +46,6 @@ const HELD_MS = TERMS.leaseMs + 700;
 const SOME_CALLS = 20;
 
 async function provoke({ world }: RunContext, name: string, provocation: Provocation): Promise<void> {
-  const planted: Hooks = { names: ['planted'], env: { FAULT_PLANTED: name } };
-  await Promise.all(world.members.map((member) => member.kill()));
-  await Promise.all(world.members.map((member) => member.start(planted)));
   switch (provocation) {
     case 'none':
       return someCalls(world);
@@ -54,7 +53,7 @@ async function provoke({ world }: RunContext, name: string, provocation: Provoca
       for (let times = 0; times < 4; times += 1) {
         await sleep(1_500);
         await world.api.kill();
-        await world.api.start(planted);
+        await world.api.start(planted(name));
       }
       return;
     case 'clock behind':
@@ -72,7 +71,6 @@ async function provoke({ world }: RunContext, name: string, provocation: Provoca
   }
 }
 
-/** Starts take their time on a busy machine, and a bug shows in what comes after them. */
 async function someCalls({ simulator }: FaultWorld): Promise<void> {
   const calls = (): number => simulator.controls.ledger({ operation: 'RetryTask' }).length;
   const before = calls();

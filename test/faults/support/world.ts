@@ -9,7 +9,7 @@ import { openThrowawayFolder, removeLeftovers } from '../../support/throwaway-po
 import { prepareEvidence, type Terms } from './evidence.js';
 import { Link } from './link.js';
 import type { LoadTask } from './load.js';
-import { Member } from './member.js';
+import { Member, type Hooks } from './member.js';
 import { FaultPostgres } from './postgres.js';
 import { FaultRedis } from './redis.js';
 
@@ -52,6 +52,8 @@ export interface WorldOptions {
   /** The upstream's clock minus ours. */
   readonly clockSkewMs?: number;
   readonly env?: Env;
+  /** What its members do from their first start on, until all is calm. */
+  readonly hooks?: Hooks;
 }
 
 /** The whole system on one machine: servers, links, one api and two workers; the upstream is in this process and never killed. */
@@ -77,18 +79,18 @@ export class FaultWorld {
     private readonly clockSkewMs: number,
   ) {}
 
-  static async open({ clockSkewMs = 0, env = {} }: WorldOptions = {}): Promise<FaultWorld> {
+  static async open(options: WorldOptions = {}): Promise<FaultWorld> {
     await removeLeftovers();
     const startup = new Startup();
     try {
-      return await FaultWorld.#open(startup, clockSkewMs, env);
+      return await FaultWorld.#open(startup, options);
     } catch (error) {
       await startup.stop();
       throw error;
     }
   }
 
-  static async #open(startup: Startup, clockSkewMs: number, env: Env): Promise<FaultWorld> {
+  static async #open(startup: Startup, { clockSkewMs = 0, env = {}, hooks }: WorldOptions): Promise<FaultWorld> {
     const folder = await openThrowawayFolder(startup);
     const secretKey = canary();
     const simulator = await startup.add(
@@ -142,6 +144,7 @@ export class FaultWorld {
       clockSkewMs,
     );
     await world.#prepare([secretKey, decodeURIComponent(new URL(postgres.url).password)]);
+    await Promise.all(world.members.map((started) => started.start(hooks)));
     return world;
   }
 
@@ -165,7 +168,6 @@ export class FaultWorld {
         if (this.secrets.some((secret) => chunk.includes(secret))) this.overheard.add(`what ${name} tells Redis`);
       };
     }
-    await Promise.all(this.members.map((member) => member.start()));
   }
 
   get members(): readonly Member[] {
