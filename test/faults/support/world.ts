@@ -15,6 +15,8 @@ import { FaultRedis } from './redis.js';
 
 const TIMEOUT_MS = 500;
 const MARGIN_MS = 1_000;
+/** Connections of one process. */
+export const POOL_SIZE = 10;
 
 /** Short, so that a run sees many of everything. */
 export const TERMS: Terms & { readonly verdictMs: number } = {
@@ -40,6 +42,7 @@ const POLICY: Env = {
   BREAKER_OPEN: '500ms',
   CREDENTIAL_OPEN: '1s',
   SHUTDOWN_GRACE: '1s',
+  DATABASE_POOL_SIZE: String(POOL_SIZE),
   // Unsorted, this is what a careless part would log.
   LOG_LEVEL: 'debug',
 };
