@@ -6,7 +6,7 @@ import { RACES } from './kinds/races.js';
 import { REDIS_FAULTS } from './kinds/redis.js';
 import { TIME_FAULTS } from './kinds/time.js';
 import { LeakWatch } from './support/leak-watch.js';
-import { Random } from './support/random.js';
+import { Random } from '../support/random.js';
 import { run, type Fault } from './support/run.js';
 import { FaultWorld } from './support/world.js';
 

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ApiClient, type NewRequest } from '../../support/api-client.js';
-import type { Random } from './random.js';
+import type { Random } from '../../support/random.js';
 
 /** What a client was told, once for each answer. */
 export interface Submitted {

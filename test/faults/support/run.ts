@@ -3,7 +3,7 @@ import { eventually } from '../../support/eventually.js';
 import { beginEvidence, loadEvidence } from './evidence.js';
 import { breaches, type Breaches } from './invariants.js';
 import { Load } from './load.js';
-import { Random } from './random.js';
+import { Random } from '../../support/random.js';
 import { leaks } from './secrets.js';
 import { TERMS, type FaultWorld } from './world.js';
 

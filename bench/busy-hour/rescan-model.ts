@@ -1,0 +1,267 @@
+import { charged, inOrder, type Head, type Share } from '../../src/domain/choose.js';
+import { halves } from '../../src/domain/split.js';
+import { Random } from '../../test/support/random.js';
+import {
+  CALLS_A_WINDOW,
+  CLUSTERS_A_CALL,
+  WINDOW_MS,
+  type BusyHour,
+  type WantedRequest,
+  type WantedTask,
+} from './busy-hour.js';
+import { Events } from './events.js';
+import { Tally, type Measured } from './tally.js';
+import { UpstreamModel, type ModelOutcome } from './upstream-model.js';
+
+/** A way to choose that the benchmark compares. */
+export interface Rule {
+  readonly name: string;
+  /** How long a call that is not full waits for company while `free` slots of the lane are free. */
+  readonly lingerMs: (free: number) => number;
+  /** Whose call is opened: in order; full calls before others; the fullest of all. */
+  readonly order: 'in order' | 'full first' | 'fullest';
+  /** One call for a whole failed set, where exactly that is wanted. */
+  readonly wholeTasks: boolean;
+}
+
+const LOOKUP_MS = 45_000 - 30_000 + 90_000;
+const BACKOFF_MS = 15_000;
+
+const FREE = 0;
+const WAITING = 1;
+const HELD = 2;
+const OVER = 3;
+
+interface TaskState {
+  readonly task: WantedTask;
+  readonly clusters: Uint8Array;
+  readonly requests: RequestState[];
+  waiting: number;
+  free: number;
+  live: number;
+}
+
+interface RequestState {
+  readonly wanted: WantedRequest;
+  readonly task: TaskState;
+  dueAt: number;
+  /** None waits before it. */
+  next: number;
+  /** Part of a rejected call: it goes alone. */
+  readonly part: readonly number[] | null;
+}
+
+/** The service in virtual time: its choosing, over a model of the lane. */
+export class RescanModel {
+  private readonly events = new Events();
+  private readonly upstream: UpstreamModel;
+  private readonly tally: Tally;
+  private readonly random: Random;
+  private readonly tasks = new Map<WantedTask, TaskState>();
+  private readonly waiting = new Set<RequestState>();
+  private readonly shares = new Map<string, Share>();
+  private virtualTime = 0;
+  /** The next look that is on its way for what is not ripe yet. */
+  private wakeAt = Infinity;
+  private readonly slots: number[] = Array.from({ length: CALLS_A_WINDOW }, () => 0);
+  private pausedUntil = 0;
+
+  constructor(
+    private readonly hour: BusyHour,
+    private readonly rule: Rule,
+  ) {
+    this.upstream = new UpstreamModel(hour, this.events);
+    this.tally = new Tally(hour);
+    this.random = new Random(hour.seed + 1);
+    for (const task of hour.tasks) {
+      const clusters = new Uint8Array(task.failed);
+      this.tasks.set(task, { task, clusters, requests: [], waiting: 0, free: task.failed, live: 0 });
+    }
+  }
+
+  run(): Measured {
+    for (const request of this.hour.requests) this.events.at(request.at, () => this.submit(request));
+    this.events.run();
+    return this.tally.measured(this.upstream);
+  }
+
+  private submit(wanted: WantedRequest): void {
+    const task = this.stateOf(wanted.task);
+    const request: RequestState = { wanted, task, dueAt: this.events.now, next: wanted.from, part: null };
+    task.requests.push(request);
+    let over = 0;
+    for (let cluster = wanted.from; cluster < wanted.to; cluster += 1) {
+      const state = task.clusters[cluster];
+      if (state === OVER) over += 1;
+      if (state !== FREE) continue;
+      task.clusters[cluster] = WAITING;
+      task.waiting += 1;
+      task.free -= 1;
+    }
+    this.tally.over(wanted, over, this.events.now);
+    this.waiting.add(request);
+    this.look();
+  }
+
+  private look(): void {
+    const { now } = this.events;
+    while (this.pausedUntil <= now) {
+      const slot = this.slots.findIndex((freeAt) => freeAt <= now);
+      if (slot < 0) return;
+      const opened = this.choose(now);
+      if (!opened) return;
+      this.start(opened, slot);
+    }
+  }
+
+  /** The request for which the next call is opened; null where none is ripe. */
+  private choose(now: number): RequestState | null {
+    const free = this.slots.filter((freeAt) => freeAt <= now).length;
+    const byHead = this.heads(now);
+    const queue = { heads: [...byHead.keys()], shares: this.shares, virtualTime: this.virtualTime, now: new Date(now) };
+    const ordered = inOrder(queue);
+    if (this.rule.order === 'full first') {
+      const full = (head: Head): number => Number(this.fullness(byHead, head) < CLUSTERS_A_CALL);
+      ordered.sort((a, b) => a.priority - b.priority || full(a) - full(b));
+    }
+    if (this.rule.order === 'fullest') ordered.sort((a, b) => this.fullness(byHead, b) - this.fullness(byHead, a));
+    let ripeAt = Infinity;
+    for (const head of ordered) {
+      const request = byHead.get(head);
+      const isFull = this.fullness(byHead, head) >= CLUSTERS_A_CALL;
+      const lingerMs = isFull || head.priority === 0 ? 0 : this.rule.lingerMs(free);
+      const at = head.dueAt.getTime() + lingerMs;
+      if (!request || at > now) {
+        ripeAt = Math.min(ripeAt, at);
+        continue;
+      }
+      const { share, virtualTime } = charged(queue, head);
+      this.shares.set(head.caller, share);
+      this.virtualTime = virtualTime;
+      return request;
+    }
+    if (ripeAt < this.wakeAt || this.wakeAt <= now) {
+      this.wakeAt = ripeAt;
+      if (ripeAt < Infinity) this.events.at(ripeAt, () => this.look());
+    }
+    return null;
+  }
+
+  private fullness(byHead: ReadonlyMap<Head, RequestState>, head: Head): number {
+    const request = byHead.get(head);
+    return request?.part ? CLUSTERS_A_CALL : Math.min(CLUSTERS_A_CALL, request?.task.waiting ?? 0);
+  }
+
+  /** The first of each caller and priority. */
+  private heads(now: number): Map<Head, RequestState> {
+    const first = new Map<string, RequestState>();
+    for (const request of this.waiting) {
+      if (!hasWaiting(request)) this.waiting.delete(request);
+      else if (request.dueAt <= now) {
+        const key = `${request.wanted.caller} ${request.wanted.priority}`;
+        const other = first.get(key);
+        if (!other || request.dueAt < other.dueAt) first.set(key, request);
+      }
+    }
+    return new Map([...first.values()].map((request) => [toHead(request), request]));
+  }
+
+  private start(opened: RequestState, slot: number): void {
+    const { task } = opened;
+    const clusters = opened.part ?? this.fill(opened);
+    if (opened.part) this.waiting.delete(opened);
+    this.slots[slot] = Infinity;
+    task.live += 1;
+    this.upstream.send(task.task, clusters, (outcome) => {
+      this.slots[slot] = this.events.now + WINDOW_MS;
+      this.events.at(this.events.now + WINDOW_MS, () => this.look());
+      this.settle(task, opened, clusters, outcome);
+      this.look();
+    });
+  }
+
+  /** The clusters of whom it was opened for, then those of all others who wait for the task. */
+  private fill(opened: RequestState): number[] {
+    const { task } = opened;
+    const isWhole = this.rule.wholeTasks && task.free === 0 && task.live === 0;
+    const room = isWhole ? Infinity : CLUSTERS_A_CALL;
+    const taken: number[] = [];
+    const others = task.requests.filter((request) => request !== opened && request.dueAt <= this.events.now);
+    for (const request of [opened, ...others]) {
+      for (; request.next < request.wanted.to && taken.length < room; request.next += 1) {
+        if (task.clusters[request.next] !== WAITING) continue;
+        task.clusters[request.next] = HELD;
+        taken.push(request.next);
+      }
+    }
+    task.waiting -= taken.length;
+    return taken;
+  }
+
+  private settle(task: TaskState, opened: RequestState, clusters: readonly number[], outcome: ModelOutcome): void {
+    const { now } = this.events;
+    if (outcome.kind === 'lost') {
+      this.events.at(now + LOOKUP_MS, () => {
+        task.live -= 1;
+        if (outcome.taken) this.end(task, clusters);
+        else this.wait(task, opened, clusters, BACKOFF_MS);
+        this.look();
+      });
+      return;
+    }
+    task.live -= 1;
+    if (outcome.kind === 'accepted') this.end(task, clusters);
+    else if (outcome.kind === 'throttled') {
+      this.pausedUntil = Math.max(this.pausedUntil, now + WINDOW_MS * (1 + this.random.next() * 0.1));
+      this.events.at(this.pausedUntil, () => this.look());
+      this.wait(task, opened, clusters, 0);
+    } else if (clusters.length === 1) this.end(task, clusters);
+    else for (const part of halves(clusters)) this.waiting.add({ ...opened, dueAt: now, part });
+  }
+
+  private wait(task: TaskState, opened: RequestState, clusters: readonly number[], waitMs: number): void {
+    const dueAt = this.events.now + waitMs;
+    if (opened.part) this.waiting.add({ ...opened, dueAt });
+    else {
+      for (const cluster of clusters) task.clusters[cluster] = WAITING;
+      task.waiting += clusters.length;
+      for (const request of task.requests) {
+        request.next = request.wanted.from;
+        request.dueAt = Math.max(request.dueAt, dueAt);
+        this.waiting.add(request);
+      }
+    }
+    this.events.at(dueAt, () => this.look());
+  }
+
+  private end(task: TaskState, clusters: readonly number[]): void {
+    for (const cluster of clusters) task.clusters[cluster] = OVER;
+    for (const { wanted } of task.requests) {
+      let over = 0;
+      for (const cluster of clusters) if (cluster >= wanted.from && cluster < wanted.to) over += 1;
+      this.tally.over(wanted, over, this.events.now);
+    }
+  }
+
+  private stateOf(task: WantedTask): TaskState {
+    const state = this.tasks.get(task);
+    if (!state) throw new Error(`no task ${task.id}`);
+    return state;
+  }
+}
+
+function hasWaiting(request: RequestState): boolean {
+  if (request.part) return true;
+  const { clusters } = request.task;
+  while (request.next < request.wanted.to && clusters[request.next] !== WAITING) request.next += 1;
+  return request.next < request.wanted.to;
+}
+
+const toHead = ({ wanted, dueAt }: RequestState): Head => ({
+  requestId: String(wanted.id).padStart(6, '0'),
+  scanTaskId: BigInt(wanted.task.id),
+  caller: wanted.caller,
+  priority: wanted.priority,
+  dueAt: new Date(dueAt),
+  deadline: null,
+});
