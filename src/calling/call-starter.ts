@@ -4,9 +4,10 @@ import type { AppConfig } from '../config/app-config.js';
 import type { Lane } from '../config/lanes.js';
 import { APP_CONFIG } from '../config/tokens.js';
 import { MAX_CLUSTERS_PER_CALL } from '../domain/call.js';
+import { charged, inOrder, isRipe, type Head } from '../domain/choose.js';
 import { laneGate } from '../domain/lane.js';
 import { CallLedger } from '../ledger/calls.js';
-import { ChoosingLedger, type ChosenTask, type ServedProjects } from '../ledger/choosing.js';
+import { ChoosingLedger, type ChosenTask, type LaneQueue } from '../ledger/choosing.js';
 import { applyMoves, lockRequests, type Move } from '../ledger/counts.js';
 import { FillingLedger, type Filled } from '../ledger/filling.js';
 import { LaneLedger, type LaneReading } from '../ledger/lanes.js';
@@ -79,17 +80,35 @@ export class CallStarter {
 
   private async chooseAndWrite(tx: Tx, lane: Lane, reading: LaneReading, leasedAtMs: number): Promise<Turn> {
     const { now } = reading.situation;
-    const projects: ServedProjects = lane.credential.projects;
-    const tried: bigint[] = [];
-    while (tried.length < MAX_TASKS) {
-      const scanTaskId = await this.choosing.firstDueTask(tx, projects, now, tried);
-      if (scanTaskId === null) return { kind: 'nothing', now, nextLookAt: await this.choosing.nextDueAt(tx, projects) };
-      tried.push(scanTaskId);
-      const task = await this.choosing.lockTask(tx, scanTaskId, now);
+    const { virtualTime } = reading;
+    const queue = await this.choosing.queue(tx, { id: lane.id, virtualTime }, lane.credential.projects, now);
+    const { ready, ripeAt } = await this.readyHeads(tx, queue);
+    const tried = new Set<bigint>();
+    for (const head of ready) {
+      if (tried.size >= MAX_TASKS || tried.has(head.scanTaskId)) continue;
+      tried.add(head.scanTaskId);
+      const task = await this.choosing.lockTask(tx, head, now);
       const call = task && (await this.fillAndWrite(tx, lane, reading, task, leasedAtMs));
-      if (call) return { kind: 'started', call };
+      if (!call) continue;
+      await this.lanes.charge(tx, lane.id, head.caller, charged(queue, head));
+      return { kind: 'started', call };
     }
-    return { kind: 'nothing', now, nextLookAt: now };
+    return { kind: 'nothing', now, nextLookAt: ready.length > 0 ? now : earliest(ripeAt, queue.nextDueAt) };
+  }
+
+  /** In order, without those that still wait for company. */
+  private async readyHeads(tx: Tx, queue: LaneQueue): Promise<{ ready: readonly Head[]; ripeAt: Date | null }> {
+    const { lingerMs } = this.config.policy;
+    const ordered = inOrder(queue);
+    const unripe = ordered.filter((head) => !isRipe(head, queue.now, lingerMs));
+    if (unripe.length === 0) return { ready: ordered, ripeAt: null };
+    const full = await this.choosing.fullTasks(tx, [...new Set(unripe.map(({ scanTaskId }) => scanTaskId))], queue.now);
+    const waiting = unripe.filter(({ scanTaskId }) => !full.has(scanTaskId));
+    const ripeAt = Math.min(...waiting.map(({ dueAt }) => dueAt.getTime() + lingerMs));
+    return {
+      ready: ordered.filter((head) => !waiting.includes(head)),
+      ripeAt: waiting.length > 0 ? new Date(ripeAt) : null,
+    };
   }
 
   private async fillAndWrite(
@@ -184,4 +203,9 @@ export class CallStarter {
     await lockRequests(tx, [...new Set(moves.map(({ requestId }) => requestId))]);
     await applyMoves(tx, moves);
   }
+}
+
+function earliest(...moments: readonly (Date | null)[]): Date | null {
+  const known = moments.filter((moment) => moment !== null);
+  return known.length === 0 ? null : new Date(Math.min(...known.map((moment) => moment.getTime())));
 }

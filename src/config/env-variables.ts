@@ -86,6 +86,12 @@ export const envVariables = {
     'attempts of a target before it is exhausted',
     whole(1, 1_000),
   ),
+  linger: variable(
+    'LINGER',
+    written(policy.lingerMs),
+    'how long a call that is not full waits for company while it could leave',
+    duration('0ms', '10m'),
+  ),
   leaseMargin: wait('LEASE_MARGIN', policy.leaseMarginMs, "what a call's lease adds to its time-outs"),
   verdictTimeout: wait(
     'VERDICT_TIMEOUT',

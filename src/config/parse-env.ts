@@ -102,6 +102,7 @@ function toPolicy(values: Values): RetryPolicy {
     backoff: Object.freeze({ baseMs: values.backoffBase, capMs: values.backoffCap }),
     slowBackoff: Object.freeze({ baseMs: values.slowBackoffBase, capMs: values.slowBackoffCap }),
     maxAttempts: values.maxAttempts,
+    lingerMs: values.linger,
     leaseMarginMs: values.leaseMargin,
     verdictTimeoutMs: values.verdictTimeout,
     lookup: Object.freeze({

@@ -35,7 +35,7 @@ interface Ranked {
   readonly head: Head;
   /** Its priority by now; urgent work beyond half of its caller's share counts as normal. */
   readonly rank: number;
-  /** Calls of its caller beyond the one who has had least: nobody has a second one of a round before all have had their first. */
+  /** Whole calls that its caller has had: nobody has a second one of a round before all have had their first. */
   readonly round: number;
 }
 
@@ -57,8 +57,13 @@ export function inOrder(queue: Queue): Head[] {
   return ranked.sort(compare).map(({ head }) => head);
 }
 
+export interface Charge {
+  readonly share: Share;
+  readonly virtualTime: number;
+}
+
 /** The caller for whom a call is opened pays; those who fill its empty places do not. */
-export function charged(queue: Queue, { caller, priority }: Head): { share: Share; virtualTime: number } {
+export function charged(queue: Queue, { caller, priority }: Head): Charge {
   const { least, servedOf } = standingOf(queue);
   const share = queue.shares.get(caller) ?? NEW;
   const { weight } = share;
@@ -67,18 +72,23 @@ export function charged(queue: Queue, { caller, priority }: Head): { share: Shar
   return { share: { weight, served, urgentServed }, virtualTime: least };
 }
 
+/** Whether it has waited for company long enough. What is urgent does not wait, nor does what fills a call by itself. */
+export function isRipe({ priority, dueAt }: Head, now: Date, lingerMs: number): boolean {
+  return priority === URGENT || dueAt.getTime() + lingerMs <= now.getTime();
+}
+
 /**
  * Nothing is raised to `urgent`. Urgent work has at most half of a share, so nobody starves behind it; but under a backlog of more than
  * ten minutes everything would be urgent, and what is so indeed would wait as long as the rest.
  */
-function rank(head: Head, { shares, now }: Queue, { least, leastBut, servedOf }: Standing): Ranked {
+function rank(head: Head, { shares, now }: Queue, { leastBut, servedOf }: Standing): Ranked {
   const { caller, priority, dueAt } = head;
   const isBeyondHalf = priority === URGENT && (shares.get(caller) ?? NEW).urgentServed > leastBut(caller) + ROUNDING;
   const raised = Math.max(0, Math.floor((now.getTime() - dueAt.getTime()) / RAISED_AFTER_MS));
   return {
     head,
     rank: priority === URGENT && !isBeyondHalf ? URGENT : Math.max(NORMAL, priority - raised),
-    round: Math.floor(servedOf(caller) - least + ROUNDING),
+    round: Math.floor(servedOf(caller) + ROUNDING),
   };
 }
 

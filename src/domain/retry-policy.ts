@@ -21,6 +21,8 @@ export interface RetryPolicy {
   /** For an agent that is offline: it does not come back within seconds. */
   readonly slowBackoff: BackoffPolicy;
   readonly maxAttempts: number;
+  /** How long a call that is not full waits for company while slots are free; `npm run bench:calls` chose it. */
+  readonly lingerMs: number;
   /** What a lease adds to the sum of a call's time-outs. */
   readonly leaseMarginMs: number;
   readonly verdictTimeoutMs: number;
@@ -45,6 +47,7 @@ export const defaultRetryPolicy: RetryPolicy = {
   backoff: { baseMs: 15 * SECOND, capMs: 15 * MINUTE },
   slowBackoff: { baseMs: 5 * MINUTE, capMs: HOUR },
   maxAttempts: 5,
+  lingerMs: 250,
   leaseMarginMs: 15 * SECOND,
   verdictTimeoutMs: 6 * HOUR,
   lookup: {

@@ -1,4 +1,6 @@
 import { Injectable } from '@nestjs/common';
+import { MAX_CLUSTERS_PER_CALL } from '../domain/call.js';
+import type { Head, Queue, Share } from '../domain/choose.js';
 import { Prisma } from '../generated/prisma/client.js';
 import type { Tx } from '../platform/prisma/prisma.service.js';
 
@@ -11,7 +13,9 @@ export interface ChosenTask {
   readonly projectId: string;
   readonly taskId: string;
   readonly enterpriseProjectId: string;
-  /** What the target that is first in order asks for; only a hint, read before the lock was held. */
+  /** For whom the call is opened: its targets come first. */
+  readonly requestId: string;
+  /** What its first target asks for; only a hint, read before the lock was held. */
   readonly opening: Opening;
 }
 
@@ -30,45 +34,79 @@ interface TaskRow {
   split_half: number | null;
 }
 
+/** The work of a lane as it stands, for `inOrder` to choose from. */
+export interface LaneQueue extends Queue {
+  /** When the next waiting work that is not due yet will be; null where none will be by itself. */
+  readonly nextDueAt: Date | null;
+}
+
+interface HeadRow {
+  requestId: string;
+  scanTaskId: string;
+  caller: string;
+  priority: number;
+  dueAt: string;
+  deadline: string | null;
+  weight: number | null;
+  served: number | null;
+  urgentServed: number | null;
+}
+
 @Injectable()
 export class ChoosingLedger {
   /**
-   * The scan task whose waiting work comes first: priority, then due time. One index probe for each project and priority,
-   * and no list of scan tasks, however many wait.
+   * What waits first of each caller, project and priority, and what has the nearest deadline there: an index probe for each, and no
+   * list of requests or scan tasks, however many wait.
    */
-  async firstDueTask(tx: Tx, projects: ServedProjects, now: Date, tried: readonly bigint[]): Promise<bigint | null> {
-    const [row] = await tx.$queryRaw<{ scan_task_id: bigint }[]>`
-      SELECT first.scan_task_id
-        FROM (${served(projects)}) AS p
-       CROSS JOIN generate_series(0, 2) AS rank
-       CROSS JOIN LATERAL (
-             SELECT id, scan_task_id, next_due_at FROM request
-              WHERE project_id = p.id AND priority = rank::smallint AND waiting > 0
-                AND next_due_at <= ${now}::timestamptz AND expires_at > ${now}::timestamptz
-                AND scan_task_id <> ALL(${[...tried]}::bigint[])
-              ORDER BY next_due_at, id LIMIT 1) AS first
-       ORDER BY rank, first.next_due_at, first.id LIMIT 1`;
-    return row?.scan_task_id ?? null;
+  async queue(
+    tx: Tx,
+    lane: { readonly id: string; readonly virtualTime: number },
+    projects: ServedProjects,
+    now: Date,
+  ): Promise<LaneQueue> {
+    const [row] = await tx.$queryRaw<{ heads: HeadRow[] | null; nextDueAt: Date | null }[]>`
+      WITH RECURSIVE first AS (${firstOfGroups(projects, Prisma.sql`AND expires_at > ${now}::timestamptz`)}),
+      head AS (
+        SELECT ${HEAD} FROM first WHERE next_due_at <= ${now}::timestamptz
+         UNION
+        SELECT nearest.* FROM first CROSS JOIN LATERAL (
+               SELECT ${HEAD} FROM request
+                WHERE project_id = first.project_id AND caller = first.caller AND priority = first.priority
+                  AND waiting > 0 AND deadline IS NOT NULL AND next_due_at <= ${now}::timestamptz
+                  AND expires_at > ${now}::timestamptz
+                ORDER BY deadline, id LIMIT 1) AS nearest)
+      SELECT json_agg(json_build_object(
+               'requestId', head.id, 'scanTaskId', head.scan_task_id::text, 'caller', head.caller, 'priority', priority,
+               'dueAt', next_due_at, 'deadline', deadline,
+               'weight', weight, 'served', served, 'urgentServed', urgent_served)) AS heads,
+             (SELECT min(next_due_at) FROM first
+               WHERE next_due_at > ${now}::timestamptz AND next_due_at < 'infinity') AS "nextDueAt"
+        FROM head LEFT JOIN lane_share ON lane_share.lane_id = ${lane.id} AND lane_share.caller = head.caller`;
+    const rows = row?.heads ?? [];
+    const shares = new Map(
+      rows.flatMap((head) => (head.weight === null ? [] : [[head.caller, toShare(head)] as const])),
+    );
+    return { heads: rows.map(toHead), shares, virtualTime: lane.virtualTime, now, nextDueAt: row?.nextDueAt ?? null };
   }
 
-  /** When the next waiting work of these projects is due; null where none will be by itself. */
-  async nextDueAt(tx: Tx, projects: ServedProjects): Promise<Date | null> {
-    const [row] = await tx.$queryRaw<{ at: Date | null }[]>`
-      SELECT min(next.next_due_at) AS at
-        FROM (${served(projects)}) AS p
-       CROSS JOIN generate_series(0, 2) AS rank
-       CROSS JOIN LATERAL (
-             SELECT next_due_at FROM request
-              WHERE project_id = p.id AND priority = rank::smallint AND waiting > 0 AND next_due_at < 'infinity'
-              ORDER BY next_due_at LIMIT 1) AS next`;
-    return row?.at ?? null;
+  /** Those of these scan tasks that a full call could be made for now. */
+  async fullTasks(tx: Tx, scanTaskIds: readonly bigint[], now: Date): Promise<Set<bigint>> {
+    const rows = await tx.$queryRaw<{ id: bigint }[]>`
+      SELECT task.id FROM unnest(${[...scanTaskIds]}::bigint[]) AS task (id)
+       WHERE (SELECT count(*) FROM generate_series(0, 2) AS rank
+               CROSS JOIN LATERAL (
+                     SELECT 1 FROM target
+                      WHERE scan_task_id = task.id AND priority = rank::smallint AND state = 'waiting'
+                        AND due_at <= ${now}::timestamptz
+                      LIMIT ${MAX_CLUSTERS_PER_CALL}) AS due) >= ${MAX_CLUSTERS_PER_CALL}`;
+    return new Set(rows.map(({ id }) => id));
   }
 
   /**
    * Locks a scan task under all its enterprise projects, since they are views of the same clusters; null where somebody has it.
    * Two starters of one task always share a row: what one of them sees is a part of what the other sees.
    */
-  async lockTask(tx: Tx, scanTaskId: bigint, now: Date): Promise<ChosenTask | null> {
+  async lockTask(tx: Tx, { scanTaskId, requestId }: Head, now: Date): Promise<ChosenTask | null> {
     const [row] = await tx.$queryRaw<TaskRow[]>`
       WITH same AS (
         SELECT other.id FROM scan_task AS own JOIN scan_task AS other USING (project_id, task_id)
@@ -78,16 +116,11 @@ export class ChoosingLedger {
       SELECT task.project_id, task.task_id, task.enterprise_project_id, opening.*
         FROM scan_task AS task
         LEFT JOIN LATERAL (
-             SELECT t.cluster_id IS NULL AS whole_task, t.split_parent, t.split_half
-               FROM generate_series(0, 2) AS rank
-              CROSS JOIN LATERAL (
-                    SELECT * FROM target
-                     WHERE scan_task_id = task.id AND priority = rank::smallint AND state = 'waiting'
-                       AND due_at <= ${now}::timestamptz
-                     ORDER BY due_at, id LIMIT 1) AS t
-              ORDER BY rank LIMIT 1) AS opening ON true
+             SELECT cluster_id IS NULL AS whole_task, split_parent, split_half FROM target
+              WHERE request_id = ${requestId}::uuid AND state = 'waiting' AND due_at <= ${now}::timestamptz
+              ORDER BY due_at LIMIT 1) AS opening ON true
        WHERE task.id = ${scanTaskId} AND (SELECT count(*) FROM locked) = (SELECT count(*) FROM same)`;
-    return row ? toChosenTask(scanTaskId, row) : null;
+    return row ? toChosenTask(scanTaskId, requestId, row) : null;
   }
 
   /** Waits for the same locks as `lockTask`: for those who let clusters of the task go. */
@@ -101,14 +134,8 @@ export class ChoosingLedger {
   /** The projects among these with work that is due: whose lanes want a bell. */
   async projectsDue(tx: Tx, projects: ServedProjects): Promise<string[]> {
     const rows = await tx.$queryRaw<{ id: string }[]>`
-      SELECT p.id FROM (${served(projects)}) AS p
-       WHERE EXISTS (
-             SELECT 1 FROM generate_series(0, 2) AS rank
-              CROSS JOIN LATERAL (
-                    SELECT 1 FROM request
-                     WHERE project_id = p.id AND priority = rank::smallint AND waiting > 0
-                       AND next_due_at <= (SELECT rescan_now())
-                     LIMIT 1) AS due)`;
+      WITH RECURSIVE first AS (${firstOfGroups(projects)})
+      SELECT DISTINCT project_id AS id FROM first WHERE next_due_at <= (SELECT rescan_now())`;
     return rows.map(({ id }) => id);
   }
 }
@@ -120,9 +147,41 @@ export function served(projects: ServedProjects): Prisma.Sql {
     : Prisma.sql`SELECT id FROM project WHERE id = ANY(${[...projects]}::text[]) AND paused_at IS NULL`;
 }
 
-function toChosenTask(scanTaskId: bigint, row: TaskRow): ChosenTask {
+const HEAD = Prisma.sql`id, scan_task_id, caller, priority, next_due_at, deadline`;
+
+/** Of each project, caller and priority with waiting work the request that is due first, one index probe each. */
+function firstOfGroups(projects: ServedProjects, also = Prisma.empty): Prisma.Sql {
+  const columns = Prisma.sql`project_id, ${HEAD}`;
+  const order = Prisma.sql`ORDER BY caller, priority, next_due_at, id LIMIT 1`;
+  return Prisma.sql`
+    SELECT request.* FROM (${served(projects)}) AS p CROSS JOIN LATERAL (
+           SELECT ${columns} FROM request WHERE project_id = p.id AND waiting > 0 ${also} ${order}) AS request
+     UNION ALL
+    SELECT request.* FROM first CROSS JOIN LATERAL (
+           SELECT ${columns} FROM request
+            WHERE project_id = first.project_id AND waiting > 0 AND (caller, priority) > (first.caller, first.priority) ${also}
+            ${order}) AS request`;
+}
+
+const toShare = ({ weight, served, urgentServed }: HeadRow): Share => ({
+  weight: weight ?? 1,
+  served: served ?? 0,
+  urgentServed: urgentServed ?? 0,
+});
+
+const toHead = ({ requestId, scanTaskId, caller, priority, dueAt, deadline }: HeadRow): Head => ({
+  requestId,
+  scanTaskId: BigInt(scanTaskId),
+  caller,
+  priority,
+  dueAt: new Date(dueAt),
+  deadline: deadline === null ? null : new Date(deadline),
+});
+
+function toChosenTask(scanTaskId: bigint, requestId: string, row: TaskRow): ChosenTask {
   const task = {
     scanTaskId,
+    requestId,
     projectId: row.project_id,
     taskId: row.task_id,
     enterpriseProjectId: row.enterprise_project_id,

@@ -42,7 +42,7 @@ const TARGETS = 2_000;
 
 /**
  * Takes waiting targets into a call that is being written. The scan task is locked. One statement a pass: it picks clusters in
- * order (priority, due time), takes hold of them in `live_cluster` where no live call has them, claims every due target of the
+ * order (those of whom the call is opened for; priority, due time), takes hold of them in `live_cluster` where no live call has them, claims every due target of the
  * clusters that it got, whoever asked, and parks those of the others. While a whole-task call is live it finds nothing.
  */
 @Injectable()
@@ -69,16 +69,20 @@ export class FillingLedger {
       AND t.cluster_id IS NOT NULL AND ${halfOf(opening)}`;
     return tx.$queryRaw<PassRow[]>`
       WITH candidate AS MATERIALIZED (
+        (SELECT t.cluster_id, -1 AS rank, t.due_at, t.id FROM target AS t JOIN request AS r ON r.id = t.request_id
+          WHERE t.request_id = ${task.requestId}::uuid AND ${isDue} AND r.expires_at > ${now}::timestamptz
+          ORDER BY t.due_at LIMIT ${CANDIDATES}::int)
+         UNION ALL
         SELECT c.* FROM generate_series(0, 2) AS rank
          CROSS JOIN LATERAL (
-               SELECT t.cluster_id, t.priority, t.due_at, t.id FROM target AS t JOIN request AS r ON r.id = t.request_id
+               SELECT t.cluster_id, rank, t.due_at, t.id FROM target AS t JOIN request AS r ON r.id = t.request_id
                 WHERE ${isDue} AND t.priority = rank::smallint AND r.expires_at > ${now}::timestamptz
                 ORDER BY t.due_at, t.id LIMIT ${CANDIDATES}::int) AS c),
       picked AS MATERIALIZED (
         SELECT cluster_id FROM candidate
          WHERE NOT EXISTS (SELECT 1 FROM live_cluster
                             WHERE project_id = ${task.projectId} AND task_id = ${task.taskId} AND cluster_id = '')
-         GROUP BY cluster_id ORDER BY min((priority, due_at, id)) LIMIT ${room}::int),
+         GROUP BY cluster_id ORDER BY min((rank, due_at, id)) LIMIT ${room}::int),
       held AS (
         INSERT INTO live_cluster (project_id, task_id, cluster_id, call_id)
         SELECT ${task.projectId}, ${task.taskId}, cluster_id, ${callId}::uuid FROM picked ORDER BY cluster_id

@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import type { Charge } from '../domain/choose.js';
 import type { CredentialHealth, LaneHealth, LaneSituation } from '../domain/lane.js';
 import type { CallOutcome, ThrottlePolicy } from '../domain/call-outcome.js';
 import { Prisma } from '../generated/prisma/client.js';
@@ -21,6 +22,8 @@ export interface LaneReading {
   readonly situation: LaneSituation;
   readonly windowMs: number;
   readonly clockOffsetMs: number;
+  /** See `Queue.virtualTime`. */
+  readonly virtualTime: number;
 }
 
 interface SituationRow {
@@ -38,6 +41,7 @@ interface SituationRow {
   open_until: Date | null;
   sending_of_credential: number;
   clock_offset_ms: number;
+  virtual_time: number;
 }
 
 /** Retries and lists alike take slots of their lanes, and try an unconfirmed credential one at a time. */
@@ -79,7 +83,7 @@ export class LaneLedger {
   async read(tx: Tx, laneId: string): Promise<LaneReading> {
     const [row] = await tx.$queryRaw<SituationRow[]>`
       WITH clock AS MATERIALIZED (SELECT rescan_now() AS now)
-      SELECT clock.now, uuidv7() AS call_id, lane.calls, lane.window_ms, lane.paused_until,
+      SELECT clock.now, uuidv7() AS call_id, lane.calls, lane.window_ms, lane.paused_until, lane.virtual_time,
              lane.operator_paused_at IS NOT NULL AS operator_paused, lane.breaker_open_until,
              cs.confirmed, cs.open_until, cs.clock_offset_ms, slots.*, sending.*
         FROM lane
@@ -152,6 +156,15 @@ export class LaneLedger {
        WHERE id = ${laneId}`;
   }
 
+  /** A call was opened for this caller; under the lane's lock. */
+  async charge(tx: Tx, laneId: string, caller: string, { share, virtualTime }: Charge): Promise<void> {
+    await tx.$executeRaw`
+      WITH clock AS (UPDATE lane SET virtual_time = ${virtualTime} WHERE id = ${laneId})
+      INSERT INTO lane_share (lane_id, caller, served, urgent_served)
+      VALUES (${laneId}, ${caller}, ${share.served}, ${share.urgentServed})
+      ON CONFLICT (lane_id, caller) DO UPDATE SET served = excluded.served, urgent_served = excluded.urgent_served`;
+  }
+
   /** Never shortens a pause. */
   async pause(tx: Tx, laneId: string, scope: ThrottlePolicy, until: Date): Promise<void> {
     await tx.$executeRaw`
@@ -185,6 +198,7 @@ function toReading(row: SituationRow): LaneReading {
     callId: row.call_id,
     windowMs: row.window_ms,
     clockOffsetMs: row.clock_offset_ms,
+    virtualTime: row.virtual_time,
     situation: {
       now: row.now,
       calls: row.calls,

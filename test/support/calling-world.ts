@@ -119,7 +119,12 @@ export class CallingWorld {
     connect = (url) => new PrismaService(url, 12),
   }: WorldOptions = {}): Promise<CallingWorld> {
     const database = await createTestDatabase();
-    const config = aConfig(database.url, credentials, { ...defaultRetryPolicy, ...policy });
+    const config = aConfig(database.url, credentials, {
+      ...defaultRetryPolicy,
+      // Most tests look at a lane as soon as something is due.
+      lingerMs: 0,
+      ...policy,
+    });
     const world = new CallingWorld(database, connect(database.url), config);
     await world.laneLedger.sync(
       world.allLanes.map(({ id, operation, credential, limit }) => ({

@@ -99,6 +99,7 @@ describe('the environment', () => {
         RETRY_SLOW_BACKOFF_BASE: '3s',
         RETRY_SLOW_BACKOFF_CAP: '4s',
         RETRY_MAX_ATTEMPTS: '9',
+        LINGER: '1s',
         LEASE_MARGIN: '5s',
         VERDICT_TIMEOUT: '6m',
         LOOKUP_GRACE: '12s',
@@ -118,6 +119,7 @@ describe('the environment', () => {
         backoff: { baseMs: 1_000, capMs: 2_000 },
         slowBackoff: { baseMs: 3_000, capMs: 4_000 },
         maxAttempts: 9,
+        lingerMs: 1_000,
         leaseMarginMs: 5_000,
         verdictTimeoutMs: 360_000,
         lookup: {
