@@ -1,5 +1,6 @@
 import { Module } from '@nestjs/common';
 import { ResolvingModule } from '../calling/resolving.module.js';
+import { ProjectsController } from './projects.controller.js';
 import { UnknownCallsController } from './unknown-calls.controller.js';
 import { LaneReader } from './lane-reader.js';
 import { LanesController } from './lanes.controller.js';
@@ -7,7 +8,7 @@ import { OperationsGauges } from './operations-gauges.js';
 
 @Module({
   imports: [ResolvingModule],
-  controllers: [LanesController, UnknownCallsController],
+  controllers: [LanesController, ProjectsController, UnknownCallsController],
   providers: [LaneReader, OperationsGauges],
 })
 export class ConsoleModule {}

@@ -41,7 +41,7 @@ export class LaneReader {
 
   /** What waits is counted for the caller's own projects; the text of an error may name others'. */
   async describe(lane: Lane, principal: Principal): Promise<LaneDto> {
-    const { situation, windowMs } = await this.lanes.read(this.prisma, lane.id);
+    const { situation, windowMs, configured } = await this.lanes.read(this.prisma, lane.id);
     const load = await this.load(lane, principal);
     const gate = laneGate(situation);
     return {
@@ -49,6 +49,7 @@ export class LaneReader {
       credential: lane.credential.name,
       operation: lane.operation,
       limit: situation.calls,
+      configuredLimit: configured,
       windowMs,
       slotsInUse: situation.slotsInUse,
       nextCallAt: gate.open ? situation.now : gate.until,

@@ -16,7 +16,15 @@ export class LaneDto {
   @ApiProperty({ type: String, example: 'main.retryTask' }) id!: string;
   @ApiProperty({ type: String }) credential!: string;
   @ApiProperty({ type: String }) operation!: string;
-  @ApiProperty({ type: Number, nullable: true, description: 'Calls a window; null: no limit.' }) limit!: number | null;
+  @ApiProperty({ type: Number, nullable: true, description: 'Calls a window that are in force; null: no limit.' })
+  limit!: number | null;
+  @ApiProperty({
+    type: Number,
+    nullable: true,
+    description:
+      'What the credentials file or an operator allows; a 429 lowers it, each quiet window raises it by one.',
+  })
+  configuredLimit!: number | null;
   @ApiProperty({ type: Number }) windowMs!: number;
   @ApiProperty({ type: Number, description: 'Calls that count against the window now.' }) slotsInUse!: number;
   @moment('When the next call may leave at the earliest; null where only an answer or an operator can tell')

@@ -1,12 +1,14 @@
-import { Controller, Get, HttpCode, HttpStatus, Param, Post } from '@nestjs/common';
+import { Body, Controller, Get, HttpCode, HttpStatus, Param, Patch, Post } from '@nestjs/common';
 import { ApiBearerAuth, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
-import { LaneLedger } from '../ledger/lanes.js';
+import { DomainError } from '../domain/domain-error.js';
+import { LaneControlLedger, type LaneChange } from '../ledger/lane-control.js';
 import { ApiProblems } from '../platform/http/api-problems.js';
 import { NoBody } from '../platform/http/no-body.js';
 import { PathLaneId } from '../platform/http/path-id.js';
 import { Bells } from '../platform/queues/bells.js';
 import type { Principal } from '../security/principal.js';
 import { Caller, NeedsScope } from '../security/route-access.js';
+import { ChangeLaneDto } from './change-lane.dto.js';
 import { LaneDto, LaneListDto } from './lane.dto.js';
 import { LaneReader } from './lane-reader.js';
 
@@ -17,7 +19,7 @@ import { LaneReader } from './lane-reader.js';
 export class LanesController {
   constructor(
     private readonly reader: LaneReader,
-    private readonly ledger: LaneLedger,
+    private readonly control: LaneControlLedger,
     private readonly bells: Bells,
   ) {}
 
@@ -39,7 +41,7 @@ export class LanesController {
   @ApiOperation({ operationId: 'pauseLane', summary: 'Let no call leave through a lane until it is resumed' })
   @ApiOkResponse({ type: LaneDto })
   pause(@Param('id', PathLaneId) id: string, @Caller() caller: Principal): Promise<LaneDto> {
-    return this.setPause(id, true, caller);
+    return this.apply(id, { paused: true }, caller);
   }
 
   @Post(':id/resume')
@@ -49,13 +51,32 @@ export class LanesController {
   @ApiOperation({ operationId: 'resumeLane', summary: 'Let calls leave again' })
   @ApiOkResponse({ type: LaneDto })
   resume(@Param('id', PathLaneId) id: string, @Caller() caller: Principal): Promise<LaneDto> {
-    return this.setPause(id, false, caller);
+    return this.apply(id, { paused: false }, caller);
   }
 
-  private async setPause(id: string, paused: boolean, caller: Principal): Promise<LaneDto> {
+  @Patch(':id')
+  @NeedsScope('ops')
+  @ApiProblems(400, 415)
+  @ApiOperation({
+    operationId: 'changeLane',
+    summary: 'Change the limit, the pause or the shares of a lane, for every process and until it is changed again',
+  })
+  @ApiOkResponse({ type: LaneDto })
+  change(
+    @Param('id', PathLaneId) id: string,
+    @Body() change: ChangeLaneDto,
+    @Caller() caller: Principal,
+  ): Promise<LaneDto> {
+    if (Object.values(change).every((value) => value === undefined)) {
+      throw new DomainError('malformed', 'Nothing is to be changed. Send limit, paused or weights.');
+    }
+    return this.apply(id, change, caller);
+  }
+
+  private async apply(id: string, change: LaneChange, caller: Principal): Promise<LaneDto> {
     const lane = this.reader.find(id, caller);
-    await this.ledger.setOperatorPause(id, paused, caller);
-    if (!paused) await this.bells.ring([id]);
+    await this.control.changeLane(id, change, caller);
+    if (change.paused !== true) await this.bells.ring([id]);
     return this.reader.describe(lane, caller);
   }
 }

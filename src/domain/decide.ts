@@ -26,7 +26,13 @@ export type LaneDecision =
   | { readonly kind: 'open' }
   /** The credential was refused; the lane is as good as before. */
   | { readonly kind: 'unauthenticated' }
-  | { readonly kind: 'pause'; readonly scope: ThrottlePolicy; readonly pauseMs: number }
+  | {
+      readonly kind: 'pause';
+      readonly scope: ThrottlePolicy;
+      readonly pauseMs: number;
+      /** Calls a window, as the answer told them. */
+      readonly limit: number | null;
+    }
   | { readonly kind: 'unchanged' };
 
 export type TargetsDecision =
@@ -107,7 +113,8 @@ function pause(
   random: () => number,
 ): LaneDecision {
   const windowMs = Math.max(outcome.windowMs ?? policy.defaultPauseMs, outcome.retryAfterMs ?? 0);
-  return { kind: 'pause', scope: outcome.policy, pauseMs: Math.floor(windowMs * (1 + random() * 0.1)) };
+  const pauseMs = Math.floor(windowMs * (1 + random() * 0.1));
+  return { kind: 'pause', scope: outcome.policy, pauseMs, limit: outcome.limit };
 }
 
 /** An attempt is charged only for what says something about the target; gateway trouble says something about the lane. */

@@ -133,6 +133,7 @@ export class CallLedger {
     const [row] = await this.prisma.$queryRaw<{ free: boolean }[]>`
       SELECT call.state = 'sending' AND lane.operator_paused_at IS NULL
              AND coalesce(lane.paused_until, '-infinity') <= (SELECT rescan_now())
+             AND NOT EXISTS (SELECT 1 FROM project WHERE id = call.project_id AND paused_at IS NOT NULL)
              AND NOT EXISTS (SELECT 1 FROM call_request AS cr JOIN request AS r ON r.id = cr.request_id
                               WHERE cr.call_id = call.id AND r.expires_at <= (SELECT rescan_now())) AS free
         FROM call JOIN lane ON lane.id = call.lane_id WHERE call.id = ${callId}::uuid`;

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { Charge } from '../domain/choose.js';
 import type { CredentialHealth, LaneHealth, LaneSituation } from '../domain/lane.js';
+import { limitInForce, loweredLimit, type LearnedLimit } from '../domain/learned-limit.js';
 import type { CallOutcome, ThrottlePolicy } from '../domain/call-outcome.js';
 import { Prisma } from '../generated/prisma/client.js';
 import { PrismaService, type Tx } from '../platform/prisma/prisma.service.js';
@@ -16,21 +17,38 @@ export interface LaneSpec {
   readonly windowMs: number;
 }
 
+/** A 429, as far as it concerns a lane's limit. */
+export interface Refusal {
+  readonly startedAt: Date;
+  readonly now: Date;
+  readonly quietSince: Date;
+  readonly told: number | null;
+  readonly policy: ThrottlePolicy;
+}
+
 /** What a start needs of a lane, read under its lock. `callId` and `now` are the database's, for the call that may follow. */
 export interface LaneReading {
   readonly callId: string;
   readonly situation: LaneSituation;
   readonly windowMs: number;
+  /** Calls a window, before any 429 taught less. */
+  readonly configured: number | null;
   readonly clockOffsetMs: number;
   /** See `Queue.virtualTime`. */
   readonly virtualTime: number;
 }
 
-interface SituationRow {
-  now: Date;
-  call_id: string;
+interface LimitRow {
   calls: number | null;
   window_ms: number;
+  learned_calls: number | null;
+  learned_at: Date | null;
+  quiet_since: Date | null;
+}
+
+interface SituationRow extends LimitRow {
+  now: Date;
+  call_id: string;
   slots_in_use: number;
   next_slot_at: Date | null;
   paused_until: Date | null;
@@ -50,6 +68,9 @@ const EVERY_CALL = Prisma.sql`
 const EVERY_SENDING_CALL = Prisma.sql`
   SELECT lane_id, credential FROM call WHERE state = 'sending'
   UNION ALL SELECT lane_id, credential FROM list_call WHERE state = 'sending'`;
+
+const LIMIT = Prisma.sql`
+  coalesce(lane.calls_by_operator, lane.calls) AS calls, lane.learned_calls, lane.learned_at, lane.quiet_since`;
 
 @Injectable()
 export class LaneLedger {
@@ -83,7 +104,7 @@ export class LaneLedger {
   async read(tx: Tx, laneId: string): Promise<LaneReading> {
     const [row] = await tx.$queryRaw<SituationRow[]>`
       WITH clock AS MATERIALIZED (SELECT rescan_now() AS now)
-      SELECT clock.now, uuidv7() AS call_id, lane.calls, lane.window_ms, lane.paused_until, lane.virtual_time,
+      SELECT clock.now, uuidv7() AS call_id, ${LIMIT}, lane.window_ms, lane.paused_until, lane.virtual_time,
              lane.operator_paused_at IS NOT NULL AS operator_paused, lane.breaker_open_until,
              cs.confirmed, cs.open_until, cs.clock_offset_ms, slots.*, sending.*
         FROM lane
@@ -92,7 +113,7 @@ export class LaneLedger {
        CROSS JOIN LATERAL (
              SELECT count(*)::int AS slots_in_use,
                     min(slot_free_at) FILTER (WHERE slot_free_at < 'infinity') AS next_slot_at
-               FROM (${EVERY_CALL}) AS c WHERE c.lane_id = lane.id AND lane.calls IS NOT NULL
+               FROM (${EVERY_CALL}) AS c WHERE c.lane_id = lane.id AND coalesce(lane.calls_by_operator, lane.calls, lane.learned_calls) IS NOT NULL
                                            AND slot_free_at > (SELECT now FROM clock)) AS slots
        CROSS JOIN LATERAL (
              SELECT count(*) FILTER (WHERE c.lane_id = lane.id)::int AS sending_of_lane,
@@ -149,6 +170,19 @@ export class LaneLedger {
        WHERE id = ${laneId}`;
   }
 
+  /** Under the lane's lock. A call that left before the limit was last lowered has met the same refusal, and changes nothing. */
+  async lowerLimit(tx: Tx, laneId: string, refusal: Refusal): Promise<void> {
+    const { now, startedAt, quietSince, told, policy } = refusal;
+    const [row] = await tx.$queryRaw<LimitRow[]>`SELECT ${LIMIT}, window_ms FROM lane WHERE id = ${laneId}`;
+    if (!row) throw new Error(`no lane ${laneId}`);
+    const learned = toLearned(row);
+    if (learned && learned.at <= now && startedAt <= learned.at) return;
+    const calls = loweredLimit(limitInForce(row.calls, learned, row.window_ms, now), told, policy);
+    await tx.$executeRaw`
+      UPDATE lane SET learned_calls = ${calls}::int, learned_at = ${now}::timestamptz, quiet_since = ${quietSince}::timestamptz
+       WHERE id = ${laneId}`;
+  }
+
   async saveError(tx: Tx, laneId: string, { kind, evidence }: CallOutcome): Promise<void> {
     await tx.$executeRaw`
       UPDATE lane
@@ -170,20 +204,6 @@ export class LaneLedger {
     await tx.$executeRaw`
       UPDATE lane SET paused_until = greatest(paused_until, ${until}::timestamptz) WHERE ${lanesOf(laneId, scope)}`;
   }
-
-  /** An operator's word, recorded. @returns false where the lane already was so */
-  setOperatorPause(laneId: string, paused: boolean, by: { caller: string; keyId: string }): Promise<boolean> {
-    return this.prisma.transact(async (tx) => {
-      const changed = await tx.$executeRaw`
-        UPDATE lane SET operator_paused_at = CASE WHEN ${paused} THEN rescan_now() END
-         WHERE id = ${laneId} AND (operator_paused_at IS NULL) = ${paused}`;
-      if (changed === 0) return false;
-      await tx.$executeRaw`
-        INSERT INTO event (kind, actor, key_id, lane_id, data)
-        VALUES (${paused ? 'lane.paused' : 'lane.resumed'}, ${by.caller}, ${by.keyId}::uuid, ${laneId}, '{}')`;
-      return true;
-    });
-  }
 }
 
 /** The lanes that a 429 of `laneId` speaks of: its own; all of the operation from the same address; all of it at the endpoint. */
@@ -193,15 +213,20 @@ function lanesOf(laneId: string, scope: ThrottlePolicy): Prisma.Sql {
   return Prisma.sql`(operation, ${shared}) = (SELECT operation, ${shared} FROM lane AS own WHERE own.id = ${laneId})`;
 }
 
+function toLearned({ learned_calls: calls, learned_at: at, quiet_since: quietSince }: LimitRow): LearnedLimit | null {
+  return calls === null || !at || !quietSince ? null : { calls, at, quietSince };
+}
+
 function toReading(row: SituationRow): LaneReading {
   return {
     callId: row.call_id,
     windowMs: row.window_ms,
+    configured: row.calls,
     clockOffsetMs: row.clock_offset_ms,
     virtualTime: row.virtual_time,
     situation: {
       now: row.now,
-      calls: row.calls,
+      calls: limitInForce(row.calls, toLearned(row), row.window_ms, row.now),
       slotsInUse: row.slots_in_use,
       nextSlotAt: row.next_slot_at,
       pausedUntil: row.paused_until,

@@ -4,6 +4,7 @@ import { CallLedger } from './calls.js';
 import { ChoosingLedger } from './choosing.js';
 import { EventLedger } from './events.js';
 import { FillingLedger } from './filling.js';
+import { LaneControlLedger } from './lane-control.js';
 import { LaneLedger } from './lanes.js';
 import { LeavingLedger } from './leaving.js';
 import { LookupLedger } from './lookups.js';
@@ -18,6 +19,7 @@ const parts = [
   ChoosingLedger,
   EventLedger,
   FillingLedger,
+  LaneControlLedger,
   LaneLedger,
   LeavingLedger,
   LookupLedger,

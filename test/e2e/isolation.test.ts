@@ -13,11 +13,13 @@ interface Belongings {
   readonly laneId: string;
 }
 
+type Method = 'get' | 'post' | 'patch' | 'put';
+
 let rig: ServiceRig;
 let ours: ApiClient;
 let mine: Belongings;
 let foreign: Belongings;
-let paths: readonly (readonly [method: 'get' | 'post', path: string])[];
+let paths: readonly (readonly [method: Method, path: string])[];
 
 beforeAll(async () => {
   rig = await ServiceRig.open({
@@ -29,7 +31,7 @@ beforeAll(async () => {
   [mine, foreign] = await Promise.all([belongingsOf('project-1', 'main'), belongingsOf('project-2', 'other')]);
   const { body } = await ours.get('/openapi.json');
   paths = Object.entries<object>(body.paths).flatMap(([path, methods]) =>
-    Object.keys(methods).map((method) => [method as 'get' | 'post', path] as const),
+    Object.keys(methods).map((method) => [method as Method, path] as const),
   );
 });
 
@@ -45,15 +47,17 @@ async function belongingsOf(projectId: string, credential: string): Promise<Belo
 }
 
 function withId(path: string, of: Belongings): string {
-  const id = path.includes('/requests/') ? of.requestId : path.includes('/calls/') ? of.callId : of.laneId;
-  return path.replace('{id}', id);
+  const ids = { requests: of.requestId, calls: of.callId, lanes: of.laneId, projects: of.projectId };
+  const [, kind] = /^\/v1\/(\w+)\//.exec(path) ?? [];
+  return path.replace('{id}', ids[kind as keyof typeof ids]);
 }
 
-const send = (method: 'get' | 'post', path: string) =>
-  method === 'get' ? ours.get(path) : ours.post(path, bodyFor(path), { 'idempotency-key': 'k' });
+const send = (method: Method, path: string) =>
+  ours.send(method.toUpperCase(), path, method === 'get' ? undefined : bodyFor(path), { 'idempotency-key': 'k' });
 
 const bodyFor = (path: string): object | undefined => {
   if (path.endsWith('/replay')) return {};
+  if (/^\/v1\/(projects|lanes\/[^/]+$)/.test(path)) return { paused: true };
   return path.endsWith('/resolve') ? { as: 'accepted', reason: 'seen in the console' } : undefined;
 };
 
@@ -61,7 +65,13 @@ describe('what belongs to another project', () => {
   it('is not found on any route that takes an id, and looks like what never was', async () => {
     const taking = paths.filter(([, path]) => path.includes('{id}'));
     expect(taking.length).toBeGreaterThanOrEqual(9);
-    const nobodys = { ...mine, requestId: foreign.callId, callId: foreign.requestId, laneId: 'none.retryTask' };
+    const nobodys = {
+      ...mine,
+      requestId: foreign.callId,
+      callId: foreign.requestId,
+      laneId: 'none.retryTask',
+      projectId: 'nobodys',
+    };
     for (const [method, path] of taking) {
       const there = await send(method, withId(path, foreign));
       const nowhere = await send(method, withId(path, nobodys));

@@ -83,6 +83,35 @@ describe.each(QUEUE_BACKENDS)('a lane, with the queue on %s', (queue) => {
     ]);
   });
 
+  it('takes another limit, shares and a pause from an operator, and says what is wrong with them', async () => {
+    const change = (body: object) => operator.send('PATCH', LANE, body);
+    expect(await change({ limit: 3, weights: { 'team-a': 2 } })).toMatchObject({
+      status: 200,
+      body: { limit: 3, configuredLimit: 3 },
+    });
+    expect(await change({ limit: null, paused: true })).toMatchObject({
+      status: 200,
+      body: { limit: 1, blockedBy: 'operator' },
+    });
+    expect(await change({ paused: false })).toMatchObject({ status: 200, body: { blockedBy: null } });
+    for (const wrong of [{}, { limit: 0 }, { limit: 1.5 }, { paused: 1 }, { weights: {} }, { weights: { a: 0 } }]) {
+      expect([wrong, await change(wrong)]).toMatchObject([wrong, { status: 400, body: { code: 'malformed' } }]);
+    }
+    expect(await team.send('PATCH', LANE, { limit: 3 })).toMatchObject({ status: 403 });
+    await rig.query("DELETE FROM event WHERE kind LIKE 'lane.%'");
+  });
+
+  it('sends nothing for a project that an operator paused', async () => {
+    const pause = (paused: boolean) => operator.send('PUT', '/v1/projects/project-1/pause', { paused });
+    expect(await pause(true)).toMatchObject({ status: 200, body: { id: 'project-1', paused: true } });
+    const id = await submitOne();
+    await rig.advance(HOUR);
+    await waitsFor(id, 'pause');
+    expect(await pause(false)).toMatchObject({ status: 200, body: { paused: false } });
+    await team.untilAllAccepted(id);
+    await rig.advance(HOUR);
+  });
+
   it('is paused and resumed by operators only', async () => {
     const missing = { status: 403, body: { code: 'missing_scope' } };
     expect(await team.post(`${LANE}/pause`)).toMatchObject(missing);

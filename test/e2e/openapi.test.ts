@@ -5,7 +5,7 @@ import { retryOf, ServiceRig } from '../support/service-rig.js';
 import type { ServiceProcess } from '../support/service-process.js';
 
 interface Operation {
-  readonly method: 'get' | 'post';
+  readonly method: 'get' | 'post' | 'put' | 'patch';
   readonly path: string;
   readonly operationId: string;
   readonly responses: Readonly<Record<string, unknown>>;
@@ -30,8 +30,10 @@ const ROUTES = [
   'GET /v1/calls/{id}/targets',
   'POST /v1/calls/{id}/resolve',
   'GET /v1/lanes',
+  'PATCH /v1/lanes/{id}',
   'POST /v1/lanes/{id}/pause',
   'POST /v1/lanes/{id}/resume',
+  'PUT /v1/projects/{id}/pause',
   'GET /health/live',
   'GET /health/ready',
   'GET /metrics',
@@ -54,7 +56,7 @@ let service: ServiceProcess;
 let operator: ApiClient;
 let document: any;
 let operations: Operation[];
-let ids: { requests: string; calls: string; lanes: string };
+let ids: { requests: string; calls: string; lanes: string; projects: string };
 
 beforeAll(async () => {
   rig = await ServiceRig.open();
@@ -62,7 +64,12 @@ beforeAll(async () => {
   operator = await rig.operator();
   const { id } = await operator.submit(retryOf(rig.task(1)));
   await operator.untilAllAccepted(id);
-  ids = { requests: id, calls: (await operator.calls(id))[0]?.id ?? '', lanes: 'main.retryTask' };
+  ids = {
+    requests: id,
+    calls: (await operator.calls(id))[0]?.id ?? '',
+    lanes: 'main.retryTask',
+    projects: 'project-1',
+  };
   document = await (await fetch(`${service.url}/openapi.json`)).json();
   operations = Object.entries<object>(document.paths).flatMap(([path, methods]) =>
     Object.entries(methods).map(([method, operation]) => ({ parameters: [], ...operation, method, path })),
@@ -71,13 +78,15 @@ beforeAll(async () => {
 
 afterAll(() => rig.close());
 
-const concrete = (path: string) =>
-  path.replace('{id}', path.includes('/requests/') ? ids.requests : path.includes('/calls/') ? ids.calls : ids.lanes);
+function concrete(path: string): string {
+  const [, kind] = /^\/v1\/(\w+)\//.exec(path) ?? [];
+  return path.replace('{id}', ids[kind as keyof typeof ids]);
+}
 
 /** A body of any kind: `ApiClient` sends objects only. */
-async function post(path: string, body: unknown): Promise<{ status: number; text: string }> {
+async function send(method: string, path: string, body: unknown): Promise<{ status: number; text: string }> {
   const answer = await fetch(service.url + path, {
-    method: 'POST',
+    method: method.toUpperCase(),
     headers: {
       authorization: `Bearer ${operator.key}`,
       'content-type': 'application/json',
@@ -135,14 +144,16 @@ describe('the OpenAPI document', () => {
 });
 
 describe('garbage', () => {
-  it('posted to any route is the mistake of its sender, and no fault of the service', async () => {
-    for (const path of Object.keys(document.paths)) {
+  it('sent to any route is the mistake of its sender, and no fault of the service', async () => {
+    const posted = Object.keys(document.paths).map((path) => ({ method: 'post', path }));
+    const taking = operations.filter(({ method }) => method === 'put' || method === 'patch');
+    for (const { method, path } of [...posted, ...taking]) {
       const takesNoBody = operations.some((one) => one.path === path && one.method === 'post' && !one.requestBody);
       const mayBeEmpty = path.endsWith('/replay');
       for (const body of GARBAGE) {
         const isFine = mayBeEmpty && JSON.stringify(body) === '{}';
-        const what = `POST ${path} ${JSON.stringify(body)} ${takesNoBody ? '(takes no body)' : ''}`;
-        if (!isFine) expectRefused(what, await post(concrete(path), body));
+        const what = `${method} ${path} ${JSON.stringify(body)} ${takesNoBody ? '(takes no body)' : ''}`;
+        if (!isFine) expectRefused(what, await send(method, concrete(path), body));
       }
     }
   });

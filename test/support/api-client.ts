@@ -113,7 +113,7 @@ export class ApiClient {
     return this.until(id, ({ counts }) => counts.accepted === counts.total, options);
   }
 
-  private async send<T>(
+  async send<T = any>(
     method: string,
     path: string,
     body?: unknown,

@@ -16,6 +16,7 @@ import { CallLedger } from '../../src/ledger/calls.js';
 import { ChoosingLedger } from '../../src/ledger/choosing.js';
 import { EventLedger } from '../../src/ledger/events.js';
 import { FillingLedger } from '../../src/ledger/filling.js';
+import { LaneControlLedger } from '../../src/ledger/lane-control.js';
 import { LaneLedger } from '../../src/ledger/lanes.js';
 import { LeavingLedger } from '../../src/ledger/leaving.js';
 import { LookupLedger } from '../../src/ledger/lookups.js';
@@ -78,6 +79,8 @@ export class CallingWorld {
   private readonly lookupSettler: LookupSettler;
   private readonly starter: CallStarter;
   readonly settler: CallSettler;
+  readonly calls: CallLedger;
+  readonly control: LaneControlLedger;
 
   private constructor(
     readonly database: TestDatabase,
@@ -85,6 +88,8 @@ export class CallingWorld {
     readonly config: AppConfig,
   ) {
     const calls = new CallLedger(prisma);
+    this.calls = calls;
+    this.control = new LaneControlLedger(prisma, new EventLedger());
     const { choosing } = this;
     this.allLanes = lanesOf(config);
     this.lanes = this.allLanes.filter(({ operation }) => operation === 'retryTask');
@@ -126,8 +131,16 @@ export class CallingWorld {
       ...policy,
     });
     const world = new CallingWorld(database, connect(database.url), config);
-    await world.laneLedger.sync(
-      world.allLanes.map(({ id, operation, credential, limit }) => ({
+    await world.syncLanes();
+    // Most tests are not about the first call of a credential.
+    await world.prisma.$executeRaw`UPDATE credential_state SET confirmed = true`;
+    return world;
+  }
+
+  /** As every start does. */
+  syncLanes(): Promise<void> {
+    return this.laneLedger.sync(
+      this.allLanes.map(({ id, operation, credential, limit }) => ({
         id,
         operation,
         credential: credential.name,
@@ -137,9 +150,6 @@ export class CallingWorld {
         windowMs: limit.windowMs,
       })),
     );
-    // Most tests are not about the first call of a credential.
-    await world.prisma.$executeRaw`UPDATE credential_state SET confirmed = true`;
-    return world;
   }
 
   async close(): Promise<void> {

@@ -78,6 +78,7 @@ export interface CallTargetView {
 export interface LaneView {
   readonly id: string;
   readonly limit: number | null;
+  readonly configuredLimit: number | null;
   readonly windowMs: number;
   readonly slotsInUse: number;
   readonly nextCallAt: string | null;

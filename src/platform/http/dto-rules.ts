@@ -21,6 +21,17 @@ export const IsIdArray = (maxItems: number, maxLength: number = ID_LENGTH.cluste
 /** At most 20 labels: keys of 1 to 63, values of up to 255 printable characters. */
 export const IsLabels = (): PropertyDecorator => rule('isLabels', findLabelsFault);
 
+/** Calls a window; null: none told. */
+export const IsLimit = (): PropertyDecorator =>
+  rule('isLimit', (value) =>
+    value === null || (Number.isInteger(value) && Number(value) >= 1 && Number(value) <= 1_000_000)
+      ? null
+      : 'must be a whole number from 1 to 1000000, or null',
+  );
+
+/** At most 100 callers with a weight each. */
+export const IsWeights = (): PropertyDecorator => rule('isWeights', findWeightsFault);
+
 /** A strict RFC 3339 date-time, which the DTO holds as a `Date`. */
 export const Rfc3339Date = (): PropertyDecorator =>
   applyDecorators(
@@ -41,6 +52,17 @@ export const QueryInt = (min: number, max: number): PropertyDecorator =>
 
 function isId(name: string, maxLength: number): PropertyDecorator {
   return rule(name, (value) => (isUpstreamId(value, maxLength) ? null : idRule(maxLength)));
+}
+
+function findWeightsFault(value: unknown): string | null {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return 'must be an object: caller to weight';
+  const entries = Object.entries(value);
+  if (entries.length < 1 || entries.length > 100) return 'must name 1 to 100 callers';
+  const bad = entries.some(
+    ([caller, weight]) =>
+      !/^[\w.-]{1,64}$/.test(caller) || typeof weight !== 'number' || !(weight >= 0.01 && weight <= 100),
+  );
+  return bad ? 'must give each caller (1 to 64 letters, digits, - _ or .) a number from 0.01 to 100' : null;
 }
 
 function findIdArrayFault(value: unknown, maxItems: number, maxLength: number): string | null {

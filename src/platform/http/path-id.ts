@@ -1,6 +1,6 @@
 import type { PipeTransform } from '@nestjs/common';
 import { DomainError } from '../../domain/domain-error.js';
-import { isUuid } from './ids.js';
+import { ID_LENGTH, isUpstreamId, isUuid } from './ids.js';
 
 /** The id of a request or a call in a path. What cannot be an id is not there: 404, as for an unknown one. */
 export class PathUuid implements PipeTransform<string, string> {
@@ -14,6 +14,14 @@ export class PathUuid implements PipeTransform<string, string> {
 export class PathLaneId implements PipeTransform<string, string> {
   transform(value: string): string {
     if (!/^[a-z0-9-]{1,40}\.[A-Za-z]{1,40}$/.test(value)) throw noSuchThing();
+    return value;
+  }
+}
+
+/** The id of a project in a path. */
+export class PathProjectId implements PipeTransform<string, string> {
+  transform(value: string): string {
+    if (!isUpstreamId(value, ID_LENGTH.project)) throw noSuchThing();
     return value;
   }
 }

@@ -4,9 +4,11 @@ import {
   answered,
   CallingWorld,
   clusterIds,
+  PROJECT,
   unlimited,
   type WorldOptions,
 } from '../../support/calling-world.js';
+import type { LaneChange } from '../../../src/ledger/lane-control.js';
 import { Secret } from '../../../src/config/secret.js';
 import { expectInvariants } from '../../support/invariants.js';
 
@@ -93,7 +95,31 @@ describe('a 429', () => {
     expect(rows.map(({ credential }) => credential).sort()).toEqual([...paused].sort());
     expect(await startAll(world.lane)).toBe(0);
     await world.database.advance(66_001);
-    expect(await startAll(world.lane)).toBe(5);
+    expect(await startAll(world.lane)).toBe(4);
+  });
+
+  it('lowers the limit, by one for all calls that were out, and each quiet window raises it again', async () => {
+    await open();
+    const out = [await world.start(), await world.start(), await world.start()];
+    for (const call of out) await world.settle(call, answered.throttled);
+    const limits: number[] = [];
+    for (const afterMs of [66_001, 60_000, 60_000]) {
+      await world.database.advance(afterMs);
+      limits.push((await world.laneLedger.read(world.prisma, world.lane.id)).situation.calls ?? 0);
+    }
+    expect(limits).toEqual([4, 5, 5]);
+  });
+
+  it('lowers it to what its text says, and sets one where there was none', async () => {
+    await open();
+    await world.startAndSettle({ ...answered.throttled, limit: 2 });
+    await world.database.advance(66_001);
+    expect(await startAll()).toBe(2);
+    await world.close();
+    await open({ credentials: [aCredential({ retryTask: unlimited })] });
+    await world.startAndSettle({ ...answered.throttled, limit: 3 });
+    await world.database.advance(66_001);
+    expect(await startAll()).toBe(3);
   });
 
   it('is never shortened by a later one', async () => {
@@ -172,17 +198,58 @@ describe('a credential', () => {
   });
 });
 
-it('waits for an operator, and no longer than told', async () => {
-  await open();
+describe('an operator', () => {
   const by = { caller: 'operator', keyId: crypto.randomUUID() };
-  expect(await world.laneLedger.setOperatorPause(world.lane.id, true, by)).toBe(true);
-  expect(await world.laneLedger.setOperatorPause(world.lane.id, true, by)).toBe(false);
-  expect(await startAll()).toBe(0);
-  expect(await world.laneLedger.setOperatorPause(world.lane.id, false, by)).toBe(true);
-  expect(await startAll()).toBe(5);
-  const events = await world.prisma.event.findMany({ where: { laneId: world.lane.id }, orderBy: { id: 'asc' } });
-  expect(events.map(({ kind, actor }) => [kind, actor])).toEqual([
-    ['lane.paused', 'operator'],
-    ['lane.resumed', 'operator'],
-  ]);
+  const change = (told: LaneChange) => world.control.changeLane(world.lane.id, told, by);
+  const events = async () => {
+    const rows = await world.prisma.event.findMany({ where: { laneId: world.lane.id }, orderBy: { id: 'asc' } });
+    return rows.map(({ kind, actor, data }) => [kind, actor, data]);
+  };
+
+  it('lets a lane wait, and no longer than told', async () => {
+    await open();
+    await change({ paused: true });
+    await change({ paused: true });
+    expect(await startAll()).toBe(0);
+    await change({ paused: false });
+    expect(await startAll()).toBe(5);
+    expect(await events()).toEqual([
+      ['lane.paused', 'operator', {}],
+      ['lane.resumed', 'operator', {}],
+    ]);
+  });
+
+  it('changes its limit, which outlives a start, until it is taken back', async () => {
+    await open();
+    await change({ limit: 2 });
+    await world.syncLanes();
+    expect(await startAll()).toBe(2);
+    await change({ limit: 4 });
+    expect(await startAll()).toBe(2);
+    await change({ limit: null });
+    expect(await startAll()).toBe(1);
+    expect(await events()).toEqual([2, 4, null].map((limit) => ['lane.limit_changed', 'operator', { limit }]));
+  });
+
+  it('weighs callers', async () => {
+    await open();
+    await change({ weights: { heavy: 2 } });
+    await change({ weights: { heavy: 2 } });
+    expect(await world.prisma.laneShare.findMany({ select: { caller: true, weight: true } })).toEqual([
+      { caller: 'heavy', weight: 2 },
+    ]);
+    expect(await events()).toEqual([['lane.weights_changed', 'operator', { weights: { heavy: 2 } }]]);
+  });
+
+  it('keeps a project back, and what was written for it and has not left', async () => {
+    await open();
+    const written = await world.start();
+    expect(await world.control.pauseProject(PROJECT, true, by)).toBe(true);
+    expect(await world.control.pauseProject(PROJECT, true, by)).toBe(false);
+    expect(await world.calls.mayLeave(written.id)).toBe(false);
+    expect(await startAll()).toBe(0);
+    expect(await world.control.pauseProject(PROJECT, false, by)).toBe(true);
+    expect(await world.calls.mayLeave(written.id)).toBe(true);
+    expect(await startAll()).toBe(4);
+  });
 });

@@ -61,19 +61,19 @@ describe('decide', () => {
     [
       'pauses for the window that the 429 names',
       throttled,
-      { kind: 'pause', scope: 'user', pauseMs: 60_000 },
+      { kind: 'pause', scope: 'user', pauseMs: 60_000, limit: throttled.limit },
       again(0),
     ],
     [
       'pauses for Retry-After where it is longer',
       { ...throttled, retryAfterMs: 90_000 },
-      { kind: 'pause', scope: 'user', pauseMs: 90_000 },
+      { kind: 'pause', scope: 'user', pauseMs: 90_000, limit: throttled.limit },
       again(0),
     ],
     [
       'pauses for the default where the 429 says nothing',
       { ...throttled, policy: 'ip', windowMs: null },
-      { kind: 'pause', scope: 'ip', pauseMs: policy.defaultPauseMs },
+      { kind: 'pause', scope: 'ip', pauseMs: policy.defaultPauseMs, limit: throttled.limit },
       again(0),
     ],
     [
@@ -154,7 +154,7 @@ describe('decide', () => {
   });
 
   it('pauses a little longer than the window, never shorter', () => {
-    expect(decided(throttled, {}, () => 0.999).lane).toEqual({ kind: 'pause', scope: 'user', pauseMs: 65_994 });
+    expect(decided(throttled, {}, () => 0.999).lane).toMatchObject({ kind: 'pause', scope: 'user', pauseMs: 65_994 });
   });
 
   it.each<[CallOutcome, boolean]>([

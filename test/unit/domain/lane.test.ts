@@ -100,13 +100,14 @@ describe('the breaker', () => {
     expect(nextHealth(healthy, { kind: 'open' }, policy, now).breakerOpenUntil).toEqual(open);
   });
 
-  it.each([{ kind: 'pause', scope: 'user', pauseMs: 1 }, { kind: 'unauthenticated' }, { kind: 'unchanged' }] as const)(
-    'learns nothing from $kind',
-    (decision) => {
-      const health = { breakerOpenUntil: earlier, failureStreak: 3 };
-      expect(nextHealth(health, decision, policy, now)).toBe(health);
-    },
-  );
+  it.each([
+    { kind: 'pause', scope: 'user', pauseMs: 1, limit: null },
+    { kind: 'unauthenticated' },
+    { kind: 'unchanged' },
+  ] as const)('learns nothing from $kind', (decision) => {
+    const health = { breakerOpenUntil: earlier, failureStreak: 3 };
+    expect(nextHealth(health, decision, policy, now)).toBe(health);
+  });
 });
 
 describe('a credential', () => {

@@ -1,0 +1,34 @@
+import type { ThrottlePolicy } from './call-outcome.js';
+
+/** What a 429 has taught: the limit was lowered, and rises by one with each window that stays quiet. */
+export interface LearnedLimit {
+  readonly calls: number;
+  /** When it was lowered: what began before that says nothing new. */
+  readonly at: Date;
+  /** The end of the pause, from which the quiet windows count. */
+  readonly quietSince: Date;
+}
+
+/** @param configured calls a window; null: no limit */
+export function limitInForce(
+  configured: number | null,
+  learned: LearnedLimit | null,
+  windowMs: number,
+  now: Date,
+): number | null {
+  if (!learned) return configured;
+  const quietWindows = Math.max(0, Math.floor((now.getTime() - learned.quietSince.getTime()) / windowMs));
+  const risen = learned.calls + quietWindows;
+  return configured === null ? risen : Math.min(configured, risen);
+}
+
+/**
+ * The limit after a 429: what its text says, or one less where that is no less. A text "by ip" or "by api" tells the limit of all who
+ * share the address or the endpoint.
+ * @returns null where there was no limit and none is told
+ */
+export function loweredLimit(inForce: number | null, told: number | null, policy: ThrottlePolicy): number | null {
+  const own = policy === 'user' ? told : null;
+  if (inForce === null) return own;
+  return Math.max(1, own !== null && own < inForce ? own : inForce - 1);
+}

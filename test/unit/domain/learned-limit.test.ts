@@ -1,0 +1,33 @@
+import { describe, expect, it } from '@jest/globals';
+import { limitInForce, loweredLimit } from '../../../src/domain/learned-limit.js';
+
+const WINDOW_MS = 60_000;
+const now = new Date('2026-01-01T12:00:00Z');
+const since = (ms: number) => ({ calls: 2, at: now, quietSince: new Date(now.getTime() - ms) });
+
+describe('the limit in force', () => {
+  it.each([
+    ['the configured one where nothing was learned', 5, null, 5],
+    ['what was learned, during the pause', 5, since(-30_000), 2],
+    ['what was learned, in the first window after it', 5, since(59_999), 2],
+    ['one more for each quiet window', 5, since(2 * WINDOW_MS), 4],
+    ['no more than the configured one', 5, since(60 * WINDOW_MS), 5],
+    ['what was learned and more, where none is configured', null, since(WINDOW_MS), 3],
+  ])('is %s', (_title, configured, learned, expected) => {
+    expect(limitInForce(configured, learned, WINDOW_MS, now)).toBe(expected);
+  });
+});
+
+describe('after a 429 it is', () => {
+  it.each([
+    ['what the text says', 5, 3, 'user', 3],
+    ['one less where the text says no less', 5, 5, 'user', 4],
+    ['one less where the text says nothing', 5, null, 'user', 4],
+    ['one less where the text is about others too', 5, 3, 'ip', 4],
+    ['one at least', 1, 0, 'user', 1],
+    ['what the text says where there was none', null, 3, 'user', 3],
+    ['still none where nothing is told', null, null, 'api', null],
+  ] as const)('%s', (_title, inForce, told, policy, expected) => {
+    expect(loweredLimit(inForce, told, policy)).toBe(expected);
+  });
+});
