@@ -42,13 +42,22 @@ async function namesOfBroken(world: FaultWorld, name: string, seed: number, bug:
 }
 
 const HELD_MS = TERMS.leaseMs + 700;
+/** Until somebody else has found out what became of its call, on a busy machine too. */
+const FOUND_OUT_MS = 3_000;
 /** With one in two or three of them in trouble, enough that a bug shows. */
 const SOME_CALLS = 20;
 
-async function provoke({ world }: RunContext, name: string, provocation: Provocation): Promise<void> {
+async function provoke({ world, load }: RunContext, name: string, provocation: Provocation): Promise<void> {
   switch (provocation) {
     case 'none':
       return someCalls(world);
+    case 'a large request': {
+      const [client] = world.clients;
+      if (!client) throw new Error('there is no client');
+      const whole = load.tasks.map((task) => ({ ...task, range: 'specific_cluster' }));
+      await Promise.all(whole.map((body, n) => load.submit(client, body, `${name}-large-${n}`)));
+      return someCalls(world);
+    }
     case 'kill the api':
       for (let times = 0; times < 4; times += 1) {
         await sleep(1_500);
@@ -65,6 +74,7 @@ async function provoke({ world }: RunContext, name: string, provocation: Provoca
     case 'stop after sending':
       for (const pass of [1, 2, 1]) {
         await holdAt(world, name, `sent:${pass}:stop`);
+        await sleep(FOUND_OUT_MS);
         world.workers[0].signal('SIGCONT');
         await sleep(500);
       }

@@ -8,7 +8,8 @@ interface Edit {
 }
 
 /** What is done while the load runs, beside the bad weather of every run. */
-export type Provocation = 'none' | 'kill the api' | 'block before sending' | 'stop after sending' | 'clock behind';
+export type Provocation =
+  'none' | 'a large request' | 'kill the api' | 'block before sending' | 'stop after sending' | 'clock behind';
 
 export interface PlantedBug {
   readonly edits: readonly Edit[];
@@ -163,6 +164,7 @@ export const PLANTED: Readonly<Record<string, PlantedBug>> = {
   '201 clusters in a call': {
     edits: [{ file: 'domain/call.ts', from: 'MAX_CLUSTERS_PER_CALL = 200', to: 'MAX_CLUSTERS_PER_CALL = 201' }],
     caughtBy: ['a call names at most 200 clusters'],
+    provocation: 'a large request',
     sizes: [450],
   },
   'a secret in a job': {

@@ -43,7 +43,7 @@ export class Load {
   constructor(
     private readonly random: Random,
     private readonly clients: readonly Client[],
-    private readonly tasks: readonly LoadTask[],
+    readonly tasks: readonly LoadTask[],
     private readonly name: string,
     private readonly everyMs: number,
   ) {}
