@@ -44,6 +44,8 @@ interface TaskState {
 interface RequestState {
   readonly wanted: WantedRequest;
   readonly task: TaskState;
+  /** As the choosing code sees it. */
+  head: Head;
   dueAt: number;
   /** None waits before it. */
   next: number;
@@ -87,7 +89,7 @@ export class RescanModel {
 
   private submit(wanted: WantedRequest): void {
     const task = this.stateOf(wanted.task);
-    const request: RequestState = { wanted, task, dueAt: this.events.now, next: wanted.from, part: null };
+    const request = aRequest(wanted, task, this.events.now);
     task.requests.push(request);
     let over = 0;
     for (let cluster = wanted.from; cluster < wanted.to; cluster += 1) {
@@ -154,16 +156,16 @@ export class RescanModel {
 
   /** The first of each caller and priority. */
   private heads(now: number): Map<Head, RequestState> {
-    const first = new Map<string, RequestState>();
+    const first: [Map<string, RequestState>, Map<string, RequestState>] = [new Map(), new Map()];
     for (const request of this.waiting) {
       if (!hasWaiting(request)) this.waiting.delete(request);
       else if (request.dueAt <= now) {
-        const key = `${request.wanted.caller} ${request.wanted.priority}`;
-        const other = first.get(key);
-        if (!other || request.dueAt < other.dueAt) first.set(key, request);
+        const { caller, priority } = request.wanted;
+        const other = first[priority].get(caller);
+        if (!other || request.dueAt < other.dueAt) first[priority].set(caller, request);
       }
     }
-    return new Map([...first.values()].map((request) => [toHead(request), request]));
+    return new Map(first.flatMap((group) => [...group.values()].map((request) => [request.head, request] as const)));
   }
 
   private start(opened: RequestState, slot: number): void {
@@ -216,18 +218,18 @@ export class RescanModel {
       this.events.at(this.pausedUntil, () => this.look());
       this.wait(task, opened, clusters, 0);
     } else if (clusters.length === 1) this.end(task, clusters);
-    else for (const part of halves(clusters)) this.waiting.add({ ...opened, dueAt: now, part });
+    else for (const part of halves(clusters)) this.waiting.add(aRequest(opened.wanted, task, now, part));
   }
 
   private wait(task: TaskState, opened: RequestState, clusters: readonly number[], waitMs: number): void {
     const dueAt = this.events.now + waitMs;
-    if (opened.part) this.waiting.add({ ...opened, dueAt });
+    if (opened.part) this.waiting.add(aRequest(opened.wanted, task, dueAt, opened.part));
     else {
       for (const cluster of clusters) task.clusters[cluster] = WAITING;
       task.waiting += clusters.length;
       for (const request of task.requests) {
         request.next = request.wanted.from;
-        request.dueAt = Math.max(request.dueAt, dueAt);
+        if (request.dueAt < dueAt) [request.dueAt, request.head] = [dueAt, toHead(request.wanted, dueAt)];
         this.waiting.add(request);
       }
     }
@@ -257,7 +259,14 @@ function hasWaiting(request: RequestState): boolean {
   return request.next < request.wanted.to;
 }
 
-const toHead = ({ wanted, dueAt }: RequestState): Head => ({
+const aRequest = (
+  wanted: WantedRequest,
+  task: TaskState,
+  dueAt: number,
+  part: readonly number[] | null = null,
+): RequestState => ({ wanted, task, head: toHead(wanted, dueAt), dueAt, next: wanted.from, part });
+
+const toHead = (wanted: WantedRequest, dueAt: number): Head => ({
   requestId: String(wanted.id).padStart(6, '0'),
   scanTaskId: BigInt(wanted.task.id),
   caller: wanted.caller,
