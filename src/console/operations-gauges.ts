@@ -34,6 +34,14 @@ export class OperationsGauges implements OnModuleInit {
       },
     );
     this.metrics.gauge(
+      'rescan_estimate_error_seconds',
+      'How much later than promised the last hundred requests were accepted; negative: sooner',
+      ['quantile'],
+      async (gauge) => {
+        for (const [quantile, seconds] of Object.entries(await this.estimateErrors())) gauge.set({ quantile }, seconds);
+      },
+    );
+    this.metrics.gauge(
       'rescan_lane_slots_in_use',
       'Calls that count against the window now',
       ['lane'],
@@ -44,6 +52,16 @@ export class OperationsGauges implements OnModuleInit {
         }
       },
     );
+  }
+
+  private async estimateErrors(): Promise<Record<string, number>> {
+    const [row] = await this.prisma.$queryRaw<{ half: number | null; most: number | null }[]>`
+      SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY late) AS half,
+             percentile_cont(0.95) WITHIN GROUP (ORDER BY late) AS most
+        FROM (SELECT extract(epoch FROM accepted_at - (promised->>'acceptedAt')::timestamptz)::float8 AS late FROM request
+               WHERE accepted_at IS NOT NULL AND cancel_requested_at IS NULL
+               ORDER BY accepted_at DESC LIMIT 100) AS recent`;
+    return row?.half == null || row.most == null ? {} : { '0.5': row.half, '0.95': row.most };
   }
 
   private async openCounts(): Promise<OpenCounts> {

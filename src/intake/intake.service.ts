@@ -4,6 +4,8 @@ import type { AppConfig } from '../config/app-config.js';
 import { lanesOf, lanesServing, type Lane } from '../config/lanes.js';
 import { APP_CONFIG } from '../config/tokens.js';
 import { DomainError } from '../domain/domain-error.js';
+import type { Estimate } from '../domain/estimate.js';
+import { priorityRank, type Priority } from '../domain/priority.js';
 import { submissionMeaning, type RequestSource, type Submission } from '../domain/request.js';
 import { RequestLedger } from '../ledger/requests.js';
 import { noSuchThing } from '../platform/http/path-id.js';
@@ -13,7 +15,8 @@ import { Metrics } from '../platform/telemetry/metrics.js';
 import { mayTouch, type Principal } from '../security/principal.js';
 import { crashPoint } from '../platform/crash-points.js';
 import { RequestDto } from './request.dto.js';
-import { asAccepted, RequestReader } from './request-reader.js';
+import { Estimator } from './estimator.js';
+import { RequestReader } from './request-reader.js';
 
 /** How a request comes to be; `read` is asked only for a fresh key, inside the transaction that stores it. */
 export interface Wish {
@@ -23,6 +26,9 @@ export interface Wish {
   readonly source: RequestSource;
   readonly replayOf: string | null;
   readonly deadline: Date | null;
+  readonly priority: Priority;
+  /** Clusters that it is about, at most. */
+  readonly clusters: number;
   readonly read: (tx: Tx) => Promise<Submission>;
 }
 
@@ -44,6 +50,7 @@ export class IntakeService {
     private readonly prisma: PrismaService,
     private readonly requests: RequestLedger,
     private readonly reader: RequestReader,
+    private readonly estimator: Estimator,
     private readonly bells: Bells,
     private readonly metrics: Metrics,
   ) {
@@ -60,6 +67,8 @@ export class IntakeService {
         source: 'api',
         replayOf: null,
         deadline: submission.deadline,
+        priority: submission.priority,
+        clusters: submission.clusterIds.length,
         read,
       },
       key,
@@ -69,22 +78,48 @@ export class IntakeService {
 
   /** Stores a wish once for its key, and rings the lanes that serve it. */
   async accept(wish: Wish, key: string, principal: Principal): Promise<Accepted> {
-    if (!mayTouch(principal, wish.projectId)) throw noSuchThing();
-    const lanes = lanesServing(this.lanes, wish.projectId, 'retryTask');
-    if (lanes.length === 0) {
-      throw new DomainError('project_not_served', 'No credential of rescan serves this project: ask its operators.');
-    }
-    const { requestId, fresh } = await this.store(wish, key, principal);
+    const lanes = this.lanesFor(wish.projectId, principal);
+    const promised = await this.estimate(wish, principal);
+    const { requestId, fresh } = await this.store(wish, promised, key, principal);
     crashPoint('submit.committed');
     if (fresh) {
       this.metrics.requestSubmitted(wish.source);
       await this.bells.ring(lanes.map(({ id }) => id));
     }
     crashPoint('submit.rung');
-    return { request: asAccepted(await this.reader.find(requestId, principal)), replayed: !fresh };
+    return { request: await this.reader.findAsAccepted(requestId, principal), replayed: !fresh };
   }
 
-  private store(wish: Wish, key: string, principal: Principal): Promise<{ requestId: string; fresh: boolean }> {
+  /** What would be promised, were it submitted now; nothing is stored. */
+  async dryRun(submission: Submission, principal: Principal): Promise<Estimate> {
+    this.lanesFor(submission.projectId, principal);
+    const { open, now } = await this.requests.openTargets(this.prisma, principal.caller);
+    refusePast(submission.deadline, now);
+    this.refuseBeyondLimits(open, submission);
+    return this.estimate({ ...submission, clusters: submission.clusterIds.length }, principal);
+  }
+
+  private estimate(
+    { projectId, priority, clusters }: Pick<Wish, 'projectId' | 'priority' | 'clusters'>,
+    { caller }: Principal,
+  ): Promise<Estimate> {
+    const waiting = Math.max(1, clusters);
+    return this.estimator.estimate({ requestId: null, projectId, caller, priority: priorityRank(priority), waiting });
+  }
+
+  private lanesFor(projectId: string, principal: Principal): readonly Lane[] {
+    if (!mayTouch(principal, projectId)) throw noSuchThing();
+    const lanes = lanesServing(this.lanes, projectId, 'retryTask');
+    if (lanes.length > 0) return lanes;
+    throw new DomainError('project_not_served', 'No credential of rescan serves this project: ask its operators.');
+  }
+
+  private store(
+    wish: Wish,
+    promised: Estimate,
+    key: string,
+    principal: Principal,
+  ): Promise<{ requestId: string; fresh: boolean }> {
     const { caller } = principal;
     const fingerprint = new Uint8Array(createHash('sha256').update(wish.meaning).digest());
     return this.prisma.transact(async (tx) => {
@@ -112,6 +147,7 @@ export class IntakeService {
         source,
         replayOf,
         maxAgeMs,
+        promised,
       });
       crashPoint('submit.stored');
       return taken;

@@ -35,6 +35,8 @@ export class ReplayService {
         source: 'replay',
         replayOf: id,
         deadline,
+        priority,
+        clusters: original.counts.total,
         read: async (tx) => ({ ...(await this.submissionOf(tx, original, scanTypes, results)), priority, deadline }),
       },
       key,

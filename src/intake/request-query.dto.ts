@@ -27,6 +27,17 @@ export class RequestQueryDto extends PageQueryDto {
   source?: RequestSource;
 }
 
+export class SubmitQueryDto {
+  @ApiPropertyOptional({
+    enum: ['true', 'false'],
+    description:
+      'With true nothing is stored: the answer is a 200 with the estimate alone. It needs no Idempotency-Key.',
+  })
+  @MayBeAbsent()
+  @IsIn(['true', 'false'])
+  dryRun?: 'true' | 'false';
+}
+
 export class TargetQueryDto extends PageQueryDto {
   @ApiPropertyOptional({ enum: TARGET_STATES })
   @MayBeAbsent()

@@ -36,6 +36,8 @@ interface RequestRow extends RequestCountsDto {
   cancelRequestedAt: Date | null;
   replayOf: string | null;
   resolved: boolean;
+  acceptedAt: Date | null;
+  promised: { calls: number; position: number; acceptedAt: string | null } | null;
 }
 
 const COLUMNS = Prisma.sql`
@@ -43,7 +45,7 @@ const COLUMNS = Prisma.sql`
   r.range::text AS range, r.priority, r.scan_types AS "scanTypes", r.state::text AS state, r.source::text AS source, r.caller,
   r.labels, r.deadline, r.created_at AS "createdAt", r.finished_at AS "finishedAt",
   r.cancel_requested_at AS "cancelRequestedAt", r.replay_of AS "replayOf", r.resolved,
-  r.total, r.waiting, r.sending, r.unknown, r.accepted, r.succeeded, r.scan_failed AS "scanFailed",
+  r.accepted_at AS "acceptedAt", r.promised, r.total, r.waiting, r.sending, r.unknown, r.accepted, r.succeeded, r.scan_failed AS "scanFailed",
   r.not_failed AS "notFailed", r.not_found AS "notFound", r.rejected, r.exhausted, r.expired, r.cancelled, r.unverified`;
 
 @Injectable()
@@ -53,6 +55,12 @@ export class RequestReader {
   /** @throws DomainError `not_found`, also for what belongs to other projects */
   async find(id: string, principal: Principal): Promise<RequestDto> {
     return toRequest(await this.row(id, principal));
+  }
+
+  /** As its submission was answered, whatever has happened since. */
+  async findAsAccepted(id: string, principal: Principal): Promise<RequestDto> {
+    const row = await this.row(id, principal);
+    return asAccepted(toRequest(row), row.promised);
   }
 
   /** What its targets were asked for with. */
@@ -89,7 +97,7 @@ export class RequestReader {
 }
 
 /** As it was at the moment of its acceptance: what a repeated Idempotency-Key gets again, whatever has happened since. */
-export function asAccepted(request: RequestDto): RequestDto {
+function asAccepted(request: RequestDto, promised: RequestRow['promised']): RequestDto {
   const resolved = request.range === 'specific_cluster';
   const total = resolved ? request.counts.total : 1;
   const none = Object.fromEntries(
@@ -98,16 +106,21 @@ export function asAccepted(request: RequestDto): RequestDto {
   return {
     ...request,
     state: 'open',
+    acceptedAt: null,
     finishedAt: null,
     cancelRequestedAt: null,
     resolved,
+    estimate: promised && {
+      ...promised,
+      acceptedAt: promised.acceptedAt === null ? null : new Date(promised.acceptedAt),
+    },
     counts: { ...none, total, waiting: total },
   };
 }
 
 function toRequest(row: RequestRow): RequestDto {
   const { id, projectId, enterpriseProjectId, taskId, range, state, source, caller, labels, deadline } = row;
-  const { createdAt, finishedAt, cancelRequestedAt, replayOf, resolved } = row;
+  const { createdAt, acceptedAt, finishedAt, cancelRequestedAt, replayOf, resolved } = row;
   return {
     id,
     projectId,
@@ -121,10 +134,12 @@ function toRequest(row: RequestRow): RequestDto {
     labels,
     deadline,
     createdAt,
+    acceptedAt,
     finishedAt,
     cancelRequestedAt,
     replayOf,
     resolved,
+    estimate: null,
     counts: toCounts(row),
   };
 }

@@ -9,6 +9,8 @@ import {
   type RequestState,
 } from '../domain/request.js';
 
+import { EstimateDto } from './estimate.dto.js';
+
 const count = (description: string): PropertyDecorator => ApiProperty({ type: Number, description });
 
 /** Adds up: `total` is the sum of the others. */
@@ -42,6 +44,13 @@ export class RequestDto {
   @ApiProperty({ type: 'object', additionalProperties: { type: 'string' } }) labels!: Record<string, string>;
   @ApiProperty({ type: String, format: 'date-time', nullable: true }) deadline!: Date | null;
   @ApiProperty({ type: String, format: 'date-time' }) createdAt!: Date;
+  @ApiProperty({
+    type: String,
+    format: 'date-time',
+    nullable: true,
+    description: 'When for the first time nothing of it waited for a call, or for the answer to one.',
+  })
+  acceptedAt!: Date | null;
   @ApiProperty({ type: String, format: 'date-time', nullable: true }) finishedAt!: Date | null;
   @ApiProperty({ type: String, format: 'date-time', nullable: true }) cancelRequestedAt!: Date | null;
   @ApiProperty({ type: String, format: 'uuid', nullable: true }) replayOf!: string | null;
@@ -50,6 +59,12 @@ export class RequestDto {
     description: 'False while a request for all failed clusters counts as one target: HSS has not listed them yet.',
   })
   resolved!: boolean;
+  @ApiProperty({
+    type: EstimateDto,
+    nullable: true,
+    description: 'Of what still waits; null where nothing does, and in lists.',
+  })
+  estimate!: EstimateDto | null;
   @ApiProperty({ type: RequestCountsDto }) counts!: RequestCountsDto;
 }
 

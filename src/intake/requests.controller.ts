@@ -3,18 +3,20 @@ import { ApiAcceptedResponse, ApiBearerAuth, ApiHeader, ApiOkResponse, ApiOperat
 import type { FastifyReply } from 'fastify';
 import { RequestLedger } from '../ledger/requests.js';
 import { crashPoint } from '../platform/crash-points.js';
-import { IdempotencyKey } from '../platform/http/idempotency-key.js';
+import { IdempotencyKey, KeyUnlessDryRun } from '../platform/http/idempotency-key.js';
 import { NoBody } from '../platform/http/no-body.js';
 import { PathUuid } from '../platform/http/path-id.js';
 import { Metrics } from '../platform/telemetry/metrics.js';
 import { ApiProblems } from '../platform/http/api-problems.js';
 import type { Principal } from '../security/principal.js';
 import { Caller, NeedsScope } from '../security/route-access.js';
+import { DryRunDto } from './estimate.dto.js';
+import { Estimator } from './estimator.js';
 import { IntakeService, type Accepted } from './intake.service.js';
 import { refuseForeign } from './ownership.js';
 import { ReplayRequestDto } from './replay-request.dto.js';
 import { ReplayService } from './replay.service.js';
-import { RequestQueryDto, TargetQueryDto } from './request-query.dto.js';
+import { RequestQueryDto, SubmitQueryDto, TargetQueryDto } from './request-query.dto.js';
 import { RequestReader } from './request-reader.js';
 import { RequestDto, RequestPageDto } from './request.dto.js';
 import { SubmitRequestDto } from './submit-request.dto.js';
@@ -39,6 +41,7 @@ export class RequestsController {
     private readonly intake: IntakeService,
     private readonly replays: ReplayService,
     private readonly requests: RequestReader,
+    private readonly estimator: Estimator,
     private readonly targets: TargetReader,
     private readonly ledger: RequestLedger,
     private readonly metrics: Metrics,
@@ -50,14 +53,24 @@ export class RequestsController {
   @ApiIdempotencyKey()
   @ApiOperation({ operationId: 'submitRequest', summary: 'Ask for failed clusters of a scan task to be scanned again' })
   @ApiAcceptedResponse({ type: RequestDto })
+  @ApiOkResponse({ type: DryRunDto, description: 'The answer to a dry run.' })
   @ApiProblems(400, 413, 415, 422, 429)
   async submit(
     @Body() body: SubmitRequestDto,
-    @IdempotencyKey() key: string,
+    // Refused where it is anything but dryRun; what it says, the key's decorator has read.
+    @Query() _query: SubmitQueryDto,
+    @KeyUnlessDryRun() key: string | null,
     @Caller() caller: Principal,
-    @Res({ passthrough: true }) reply: FastifyReply,
-  ): Promise<RequestDto> {
-    return answer(await this.intake.submit(toSubmission(body), key, caller), reply);
+    // Two statuses: with `passthrough`, Nest would send the one of the decorator.
+    @Res() reply: FastifyReply,
+  ): Promise<void> {
+    const submission = toSubmission(body);
+    if (key === null) {
+      await reply.status(HttpStatus.OK).send({ estimate: await this.intake.dryRun(submission, caller) });
+      return;
+    }
+    const request = answer(await this.intake.submit(submission, key, caller), reply);
+    await reply.status(HttpStatus.ACCEPTED).send(request);
   }
 
   @Get()
@@ -73,8 +86,9 @@ export class RequestsController {
   @NeedsScope('requests:read')
   @ApiOperation({ operationId: 'getRequest', summary: 'One request, with the counts of its targets' })
   @ApiOkResponse({ type: RequestDto })
-  get(@Param('id', PathUuid) id: string, @Caller() caller: Principal): Promise<RequestDto> {
-    return this.requests.find(id, caller);
+  async get(@Param('id', PathUuid) id: string, @Caller() caller: Principal): Promise<RequestDto> {
+    const request = await this.requests.find(id, caller);
+    return { ...request, estimate: await this.estimator.ofWaiting(request) };
   }
 
   @Get(':id/targets')

@@ -23,9 +23,10 @@ const DELTAS = list(
     - coalesce(sum(n) FILTER (WHERE went = ${Prisma.raw(`'${field}'`)}), 0))::int AS ${column(field)}`,
 );
 const ADDED = list((field) => Prisma.sql`${column(field)} = r.${column(field)} + d.${column(field)}`);
-const OPEN_AFTER = Prisma.raw(
-  ['waiting', 'sending', 'unknown', 'accepted'].map((field) => `r.${field} + d.${field}`).join(' + '),
-);
+const after = (...fields: CountField[]): Prisma.Sql =>
+  Prisma.raw(fields.map((field) => `r.${field} + d.${field}`).join(' + '));
+const OPEN_AFTER = after('waiting', 'sending', 'unknown', 'accepted');
+const UNSENT_AFTER = after('waiting', 'sending', 'unknown');
 
 /**
  * The one place where counts, due time and end of requests change. Needs `lockRequests` in an earlier statement: the due
@@ -48,6 +49,7 @@ export async function applyMoves(tx: Tx, each: readonly Move[]): Promise<string[
          SET ${ADDED},
              next_due_at = coalesce((SELECT t.due_at FROM target AS t WHERE t.request_id = r.id AND t.state = 'waiting'
                                       ORDER BY t.due_at LIMIT 1), 'infinity'),
+             accepted_at = coalesce(r.accepted_at, CASE WHEN ${UNSENT_AFTER} = 0 THEN (SELECT rescan_now()) END),
              finished_at = CASE WHEN ${OPEN_AFTER} = 0 THEN (SELECT rescan_now()) END,
              state = CASE WHEN ${OPEN_AFTER} > 0 THEN r.state
                           WHEN r.cancel_requested_at IS NULL THEN 'finished' ELSE 'cancelled' END::request_state

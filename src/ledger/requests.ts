@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import type { Estimate } from '../domain/estimate.js';
 import { priorityRank } from '../domain/priority.js';
 import type { RequestSource, Submission } from '../domain/request.js';
 import { toMask } from '../domain/scan-type.js';
@@ -27,6 +28,8 @@ export interface NewRequest {
   readonly source: RequestSource;
   readonly replayOf: string | null;
   readonly maxAgeMs: number;
+  /** What its caller is told of its way. */
+  readonly promised: Estimate | null;
 }
 
 @Injectable()
@@ -63,12 +66,13 @@ export class RequestLedger {
         SELECT id FROM made UNION ALL
         SELECT id FROM scan_task WHERE project_id = ${submission.projectId} AND task_id = ${submission.taskId}
                                    AND enterprise_project_id = ${submission.enterpriseProjectId} LIMIT 1)
-      INSERT INTO request (id, scan_task_id, project_id, caller, key_id, range, scan_types, priority, labels, source, replay_of,
+      INSERT INTO request (id, scan_task_id, project_id, caller, key_id, range, scan_types, priority, labels, source, replay_of, promised,
                            deadline, expires_at, resolved, next_due_at, created_at, total, waiting)
       SELECT ${request.id}::uuid, task.id, ${submission.projectId}, ${submitter.caller}, ${submitter.keyId}::uuid,
              ${submission.range}::request_range, ${toMask(submission.scanTypes)}::smallint,
              ${priorityRank(submission.priority)}::smallint, ${submission.labels as object}::jsonb,
-             ${request.source}::request_source, ${request.replayOf}::uuid, ${submission.deadline}::timestamptz,
+             ${request.source}::request_source, ${request.replayOf}::uuid,
+             ${request.promised === null ? null : JSON.stringify(request.promised)}::jsonb, ${submission.deadline}::timestamptz,
              least(${submission.deadline}::timestamptz, now + ${request.maxAgeMs}::float8 * interval '1 ms'),
              ${submission.range === 'specific_cluster'}, now, now, ${total}::int, ${total}::int
         FROM task CROSS JOIN clock`;

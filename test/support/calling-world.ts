@@ -176,7 +176,15 @@ export class CallingWorld {
     const submitter = { caller, keyId: randomUUID() };
     const { maxAgeMs } = this.config.policy;
     await this.prisma.transact((tx) =>
-      this.requests.insert(tx, { id, submission: complete, submitter, source: 'api', replayOf: null, maxAgeMs }),
+      this.requests.insert(tx, {
+        id,
+        submission: complete,
+        submitter,
+        source: 'api',
+        replayOf: null,
+        maxAgeMs,
+        promised: null,
+      }),
     );
     return id;
   }

@@ -30,7 +30,9 @@ export interface RequestView {
   readonly labels: Readonly<Record<string, string>>;
   readonly deadline: string | null;
   readonly createdAt: string;
+  readonly acceptedAt: string | null;
   readonly finishedAt: string | null;
+  readonly estimate: { readonly calls: number; readonly position: number; readonly acceptedAt: string | null } | null;
   readonly replayOf: string | null;
   readonly resolved: boolean;
   readonly counts: Counts;

@@ -6,8 +6,17 @@ const MAX_LENGTH = 255;
 
 /** The request's `Idempotency-Key`, which the route requires. */
 export const IdempotencyKey = createParamDecorator((_data: unknown, context: ExecutionContext): string =>
-  parseIdempotencyKey(context.switchToHttp().getRequest<FastifyRequest>().raw.headersDistinct['idempotency-key'] ?? []),
+  keyOf(context.switchToHttp().getRequest<FastifyRequest>()),
 );
+
+/** Null for a dry run: it stores nothing, so it may be repeated as it is. */
+export const KeyUnlessDryRun = createParamDecorator((_data: unknown, context: ExecutionContext): string | null => {
+  const request = context.switchToHttp().getRequest<FastifyRequest<{ Querystring: { dryRun?: unknown } }>>();
+  return request.query.dryRun === 'true' ? null : keyOf(request);
+});
+
+const keyOf = ({ raw }: Pick<FastifyRequest, 'raw'>): string =>
+  parseIdempotencyKey(raw.headersDistinct['idempotency-key'] ?? []);
 
 /** @param given every header of that name: two are refused, even where they are equal. */
 export function parseIdempotencyKey(given: readonly string[]): string {

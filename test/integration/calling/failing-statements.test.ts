@@ -5,9 +5,11 @@ import type { StartedCall } from '../../../src/calling/call-starter.js';
 import { DomainError } from '../../../src/domain/domain-error.js';
 import { noEvidence } from '../../../src/domain/call-outcome.js';
 import type { Submission } from '../../../src/domain/request.js';
+import { Estimator } from '../../../src/intake/estimator.js';
 import { IntakeService } from '../../../src/intake/intake.service.js';
 import { RequestReader } from '../../../src/intake/request-reader.js';
 import { Bells, type Bell } from '../../../src/platform/queues/bells.js';
+import { Clock } from '../../../src/platform/clock.js';
 import { Metrics } from '../../../src/platform/telemetry/metrics.js';
 import type { LookupAnswer } from '../../../src/watching/lookup-answer.js';
 import {
@@ -74,6 +76,16 @@ beforeAll(() => {
   queue = new Queue<Bell>(`bells-${randomUUID()}`, { connection: { url: testRedisUrl() } });
   bells = new Bells(queue);
 });
+/** Nothing is fresh for long: each submission looks at the queue anew, and is made of the same statements. */
+class HastyClock extends Clock {
+  private ms = 0;
+
+  override monotonicMs(): number {
+    this.ms += 60_000;
+    return this.ms;
+  }
+}
+
 beforeEach(async () => {
   faults = new FailingStatements();
   world = await CallingWorld.open({
@@ -86,7 +98,8 @@ beforeEach(async () => {
   await sweep();
   await dropMonths(faults.observer);
   const reader = new RequestReader(world.prisma);
-  intake = new IntakeService(world.config, world.prisma, world.requests, reader, bells, new Metrics());
+  const estimator = new Estimator(world.config, world.prisma, world.laneLedger, new HastyClock());
+  intake = new IntakeService(world.config, world.prisma, world.requests, reader, estimator, bells, new Metrics());
 });
 afterEach(async () => {
   await faults.observer.$disconnect();
