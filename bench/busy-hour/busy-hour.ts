@@ -1,7 +1,7 @@
 import { Random } from '../../test/support/random.js';
 
-export const MINUTE_MS = 60_000;
-export const WINDOW_MS = MINUTE_MS;
+const MINUTE_MS = 60_000;
+export const WINDOW_MS = 60_000;
 export const CALLS_A_WINDOW = 5;
 export const CLUSTERS_A_CALL = 200;
 /** Requests come for so long. */

@@ -61,7 +61,8 @@ export class OperationsGauges implements OnModuleInit {
         FROM (SELECT extract(epoch FROM accepted_at - (promised->>'acceptedAt')::timestamptz)::float8 AS late FROM request
                WHERE accepted_at IS NOT NULL AND cancel_requested_at IS NULL
                ORDER BY accepted_at DESC LIMIT 100) AS recent`;
-    return row?.half == null || row.most == null ? {} : { '0.5': row.half, '0.95': row.most };
+    const { half = null, most = null } = row ?? {};
+    return half === null || most === null ? {} : { '0.5': half, '0.95': most };
   }
 
   private async openCounts(): Promise<OpenCounts> {
