@@ -1,5 +1,5 @@
 import { charged, inOrder, type Head, type Share } from '../../src/domain/choose.js';
-import { halves } from '../../src/domain/split.js';
+import { splitRejected } from '../../src/domain/split.js';
 import { Random } from '../../test/support/random.js';
 import {
   CALLS_A_WINDOW,
@@ -218,7 +218,12 @@ export class RescanModel {
       this.events.at(this.pausedUntil, () => this.look());
       this.wait(task, opened, clusters, 0);
     } else if (clusters.length === 1) this.end(task, clusters);
-    else for (const part of halves(clusters)) this.waiting.add(aRequest(opened.wanted, task, now, part));
+    else {
+      for (const part of splitRejected(clusters.map(toCandidate))) {
+        const numbers = part.map(({ cluster }) => cluster);
+        this.waiting.add(aRequest(opened.wanted, task, now, numbers));
+      }
+    }
   }
 
   private wait(task: TaskState, opened: RequestState, clusters: readonly number[], waitMs: number): void {
@@ -258,6 +263,9 @@ function hasWaiting(request: RequestState): boolean {
   while (request.next < request.wanted.to && clusters[request.next] !== WAITING) request.next += 1;
   return request.next < request.wanted.to;
 }
+
+/** No cluster of the hour is known from before, and all ids are alike: only halves are left. */
+const toCandidate = (cluster: number) => ({ cluster, clusterId: 'c', rejectedBefore: false, acceptedBefore: false });
 
 const aRequest = (
   wanted: WantedRequest,

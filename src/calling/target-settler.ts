@@ -4,12 +4,13 @@ import { APP_CONFIG } from '../config/tokens.js';
 import { assertNever } from '../domain/assert-never.js';
 import type { CallOutcome, Evidence } from '../domain/call-outcome.js';
 import type { Decision } from '../domain/decide.js';
-import { halves } from '../domain/split.js';
+import { splitRejected } from '../domain/split.js';
 import type { Reason } from '../domain/target.js';
-import { CallLedger, type CallFacts } from '../ledger/calls.js';
+import { CallLedger, type CallCluster, type CallFacts } from '../ledger/calls.js';
 import { applyMoves, lockRequests, type Move } from '../ledger/counts.js';
 import { LeavingLedger } from '../ledger/leaving.js';
 import { ReleasingLedger, type Inherited } from '../ledger/releasing.js';
+import { SuspectLedger } from '../ledger/suspects.js';
 import type { Tx } from '../platform/prisma/prisma.service.js';
 
 const LOST: Inherited = {
@@ -25,6 +26,7 @@ export class TargetSettler {
     private readonly calls: CallLedger,
     private readonly leaving: LeavingLedger,
     private readonly releasing: ReleasingLedger,
+    private readonly suspects: SuspectLedger,
   ) {}
 
   /** @returns the requests that ended by it */
@@ -61,9 +63,9 @@ export class TargetSettler {
     return this.leave(tx, call, moves, inherited);
   }
 
-  /** Two calls, one for each half; where the budget for finding the culprit is spent, all that is left counts as rejected. */
+  /** Two calls, one for each part; where the budget for finding the culprit is spent, all that is left counts as rejected. */
   private async split(tx: Tx, call: CallFacts, evidence: Evidence): Promise<string[]> {
-    const parts = halves((await this.calls.clusters(tx, call.id)).map(({ targetIds }) => targetIds));
+    const parts = await this.parts(tx, call);
     const origin = call.splitOrigin ?? call.id;
     if (!(await this.calls.spendSplitBudget(tx, origin, parts.length, this.config.policy.splitBudget))) {
       const text = `The calls for finding the rejected cluster are used up. The last answer: ${describe(evidence) ?? 'none'}`;
@@ -79,9 +81,20 @@ export class TargetSettler {
       costsAttempt: false,
       maxAttempts: this.config.policy.maxAttempts,
       lastAnswer: describe(evidence),
-      halves: parts.map((clusters) => clusters.flat()),
+      halves: parts.map((clusters) => clusters.flatMap(({ targetIds }) => targetIds)),
     });
     return this.leave(tx, call, moves, null);
+  }
+
+  private async parts(tx: Tx, call: CallFacts): Promise<(readonly CallCluster[])[]> {
+    const clusters = (await this.calls.clusters(tx, call.id)).map((cluster) => ({
+      ...cluster,
+      clusterId: cluster.clusterId ?? '',
+    }));
+    const ids = clusters.map(({ clusterId }) => clusterId);
+    const known = await this.suspects.known(tx, call.scanTaskId, ids);
+    const unknown = { rejectedBefore: false, acceptedBefore: false };
+    return splitRejected(clusters.map((cluster) => ({ ...unknown, ...known.get(cluster.clusterId), ...cluster })));
   }
 
   /**

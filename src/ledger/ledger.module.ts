@@ -11,6 +11,7 @@ import { LookupLedger } from './lookups.js';
 import { OverdueLedger } from './overdue.js';
 import { ReleasingLedger } from './releasing.js';
 import { RequestLedger } from './requests.js';
+import { SuspectLedger } from './suspects.js';
 import { TakingBackLedger } from './taking-back.js';
 
 const parts = [
@@ -26,6 +27,7 @@ const parts = [
   OverdueLedger,
   ReleasingLedger,
   RequestLedger,
+  SuspectLedger,
   TakingBackLedger,
 ];
 

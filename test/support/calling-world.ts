@@ -23,6 +23,7 @@ import { LookupLedger } from '../../src/ledger/lookups.js';
 import { OverdueLedger } from '../../src/ledger/overdue.js';
 import { ReleasingLedger } from '../../src/ledger/releasing.js';
 import { RequestLedger } from '../../src/ledger/requests.js';
+import { SuspectLedger } from '../../src/ledger/suspects.js';
 import { TakingBackLedger } from '../../src/ledger/taking-back.js';
 import { Clock } from '../../src/platform/clock.js';
 import { PrismaService } from '../../src/platform/prisma/prisma.service.js';
@@ -99,7 +100,7 @@ export class CallingWorld {
     this.overdue = new OverdueLedger(prisma);
     const filling = new FillingLedger();
     this.starter = new CallStarter(config, prisma, new Clock(), this.laneLedger, choosing, filling, calls);
-    const targets = new TargetSettler(config, calls, new LeavingLedger(), new ReleasingLedger());
+    const targets = new TargetSettler(config, calls, new LeavingLedger(), new ReleasingLedger(), new SuspectLedger());
     const laneSettler = new LaneSettler(config, this.laneLedger);
     const late = new LateAnswers(config, calls, new TakingBackLedger());
     this.settler = new CallSettler(config, prisma, this.laneLedger, laneSettler, choosing, calls, targets, late);

@@ -138,6 +138,14 @@ describe('a rejected call of several clusters', () => {
     expect(calls).toBeLessThanOrEqual(21);
   });
 
+  it('is split by what was refused before, which costs two calls', async () => {
+    await world.aRequest({ clusterIds: ['c-000077'] });
+    await drain(['c-000077']);
+    const request = await world.aRequest({ clusterIds: clusterIds(200) });
+    expect(await drain(['c-000077'])).toBe(3);
+    expect(await world.counts(request)).toEqual({ rejected: 1, accepted: 199 });
+  });
+
   it('spends at most its budget, and gives up the rest', async () => {
     const request = await world.aRequest({ clusterIds: clusterIds(200) });
     const culprits = clusterIds(200).filter((_id, index) => index < 100 && index % 7 === 0);

@@ -1,7 +1,6 @@
 import { expect, it } from '@jest/globals';
 import { submissionMeaning, type Submission } from '../../../src/domain/request.js';
 import { fromMask, SCAN_TYPES, toMask } from '../../../src/domain/scan-type.js';
-import { halves } from '../../../src/domain/split.js';
 import fc from 'fast-check';
 
 const submission: Submission = {
@@ -41,15 +40,4 @@ it('keeps scan types as bits, and none as every failed item', () => {
     }),
   );
   expect(fromMask(toMask([]))).toBeNull();
-});
-
-it('halves without losing or doubling any', () => {
-  fc.assert(
-    fc.property(fc.array(fc.integer(), { minLength: 2 }), (clusters) => {
-      const [first, second] = halves(clusters);
-      expect([...first, ...second]).toEqual(clusters);
-      expect(first.length - second.length).toBeGreaterThanOrEqual(0);
-      expect(first.length - second.length).toBeLessThanOrEqual(1);
-    }),
-  );
 });
