@@ -32,7 +32,7 @@ export class LaneSettler {
     if (decision.kind === 'pause') {
       const until = new Date(facts.now.getTime() + decision.pauseMs);
       await this.lanes.pause(tx, facts.laneId, decision.scope, until);
-      const { scope: policy, limit: told } = decision;
+      const { scope: policy, told } = decision;
       await this.lanes.lowerLimit(tx, facts.laneId, { ...facts, quietSince: until, told, policy });
     }
     const health = nextHealth(facts, decision, this.config.policy, facts.now);

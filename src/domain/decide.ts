@@ -2,6 +2,7 @@ import { assertNever } from './assert-never.js';
 import { backoffMs } from './backoff.js';
 import type { CallEnd } from './call.js';
 import type { CallOutcome, ThrottlePolicy } from './call-outcome.js';
+import type { ToldLimit } from './learned-limit.js';
 import type { RetryPolicy } from './retry-policy.js';
 import type { TargetResult } from './target.js';
 
@@ -30,8 +31,8 @@ export type LaneDecision =
       readonly kind: 'pause';
       readonly scope: ThrottlePolicy;
       readonly pauseMs: number;
-      /** Calls a window, as the answer told them. */
-      readonly limit: number | null;
+      /** What the answer told: so many calls in so long. */
+      readonly told: ToldLimit | null;
     }
   | { readonly kind: 'unchanged' };
 
@@ -114,7 +115,9 @@ function pause(
 ): LaneDecision {
   const windowMs = Math.max(outcome.windowMs ?? policy.defaultPauseMs, outcome.retryAfterMs ?? 0);
   const pauseMs = Math.floor(windowMs * (1 + random() * 0.1));
-  return { kind: 'pause', scope: outcome.policy, pauseMs, limit: outcome.limit };
+  const { limit: calls, windowMs: toldMs } = outcome;
+  const told = calls === null || toldMs === null ? null : { calls, windowMs: toldMs };
+  return { kind: 'pause', scope: outcome.policy, pauseMs, told };
 }
 
 /** An attempt is charged only for what says something about the target; gateway trouble says something about the lane. */

@@ -22,13 +22,24 @@ export function limitInForce(
   return configured === null ? risen : Math.min(configured, risen);
 }
 
+/** What a 429 says: so many calls in so long. */
+export interface ToldLimit {
+  readonly calls: number;
+  readonly windowMs: number;
+}
+
 /**
- * The limit after a 429: what its text says, or one less where that is no less. A text "by ip" or "by api" tells the limit of all who
- * share the address or the endpoint.
+ * The limit after a 429: what its text says, in the lane's own window, or one less where that is no less. A text "by ip" or "by api"
+ * tells the limit of all who share the address or the endpoint.
  * @returns null where there was no limit and none is told
  */
-export function loweredLimit(inForce: number | null, told: number | null, policy: ThrottlePolicy): number | null {
-  const own = policy === 'user' ? told : null;
+export function loweredLimit(
+  inForce: number | null,
+  windowMs: number,
+  told: ToldLimit | null,
+  policy: ThrottlePolicy,
+): number | null {
+  const own = told && policy === 'user' ? Math.max(1, Math.floor((told.calls * windowMs) / told.windowMs)) : null;
   if (inForce === null) return own;
   return Math.max(1, own !== null && own < inForce ? own : inForce - 1);
 }

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { Charge } from '../domain/choose.js';
 import type { CredentialHealth, LaneHealth, LaneSituation } from '../domain/lane.js';
-import { limitInForce, loweredLimit, type LearnedLimit } from '../domain/learned-limit.js';
+import { limitInForce, loweredLimit, type LearnedLimit, type ToldLimit } from '../domain/learned-limit.js';
 import type { CallOutcome, ThrottlePolicy } from '../domain/call-outcome.js';
 import { Prisma } from '../generated/prisma/client.js';
 import { PrismaService, type Tx } from '../platform/prisma/prisma.service.js';
@@ -22,7 +22,7 @@ export interface Refusal {
   readonly startedAt: Date;
   readonly now: Date;
   readonly quietSince: Date;
-  readonly told: number | null;
+  readonly told: ToldLimit | null;
   readonly policy: ThrottlePolicy;
 }
 
@@ -177,7 +177,8 @@ export class LaneLedger {
     if (!row) throw new Error(`no lane ${laneId}`);
     const learned = toLearned(row);
     if (learned && learned.at <= now && startedAt <= learned.at) return;
-    const calls = loweredLimit(limitInForce(row.calls, learned, row.window_ms, now), told, policy);
+    const { calls: configured, window_ms: windowMs } = row;
+    const calls = loweredLimit(limitInForce(configured, learned, windowMs, now), windowMs, told, policy);
     await tx.$executeRaw`
       UPDATE lane SET learned_calls = ${calls}::int, learned_at = ${now}::timestamptz, quiet_since = ${quietSince}::timestamptz
        WHERE id = ${laneId}`;

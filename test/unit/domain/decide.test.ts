@@ -61,19 +61,19 @@ describe('decide', () => {
     [
       'pauses for the window that the 429 names',
       throttled,
-      { kind: 'pause', scope: 'user', pauseMs: 60_000, limit: throttled.limit },
+      { kind: 'pause', scope: 'user', pauseMs: 60_000, told: { calls: 5, windowMs: 60_000 } },
       again(0),
     ],
     [
       'pauses for Retry-After where it is longer',
       { ...throttled, retryAfterMs: 90_000 },
-      { kind: 'pause', scope: 'user', pauseMs: 90_000, limit: throttled.limit },
+      { kind: 'pause', scope: 'user', pauseMs: 90_000, told: { calls: 5, windowMs: 60_000 } },
       again(0),
     ],
     [
       'pauses for the default where the 429 says nothing',
       { ...throttled, policy: 'ip', windowMs: null },
-      { kind: 'pause', scope: 'ip', pauseMs: policy.defaultPauseMs, limit: throttled.limit },
+      { kind: 'pause', scope: 'ip', pauseMs: policy.defaultPauseMs, told: null },
       again(0),
     ],
     [

@@ -101,7 +101,7 @@ describe('the breaker', () => {
   });
 
   it.each([
-    { kind: 'pause', scope: 'user', pauseMs: 1, limit: null },
+    { kind: 'pause', scope: 'user', pauseMs: 1, told: null },
     { kind: 'unauthenticated' },
     { kind: 'unchanged' },
   ] as const)('learns nothing from $kind', (decision) => {

@@ -19,15 +19,18 @@ describe('the limit in force', () => {
 });
 
 describe('after a 429 it is', () => {
+  const told = (calls: number, windowMs = WINDOW_MS) => ({ calls, windowMs });
+
   it.each([
-    ['what the text says', 5, 3, 'user', 3],
-    ['one less where the text says no less', 5, 5, 'user', 4],
+    ['what the text says', 5, told(3), 'user', 3],
+    ['what the text says, in the window of the lane', null, told(5, WINDOW_MS / 10), 'user', 50],
+    ['one less where the text says no less', 5, told(5), 'user', 4],
     ['one less where the text says nothing', 5, null, 'user', 4],
-    ['one less where the text is about others too', 5, 3, 'ip', 4],
-    ['one at least', 1, 0, 'user', 1],
-    ['what the text says where there was none', null, 3, 'user', 3],
+    ['one less where the text is about others too', 5, told(3), 'ip', 4],
+    ['one at least', 1, told(0), 'user', 1],
+    ['what the text says where there was none', null, told(3), 'user', 3],
     ['still none where nothing is told', null, null, 'api', null],
-  ] as const)('%s', (_title, inForce, told, policy, expected) => {
-    expect(loweredLimit(inForce, told, policy)).toBe(expected);
+  ] as const)('%s', (_title, inForce, said, policy, expected) => {
+    expect(loweredLimit(inForce, WINDOW_MS, said, policy)).toBe(expected);
   });
 });
