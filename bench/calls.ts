@@ -1,9 +1,9 @@
 import { parseArgs } from 'node:util';
-import { defaultRetryPolicy } from '../src/domain/retry-policy.js';
 import { boundsOf } from './busy-hour/bounds.js';
 import { busyHour } from './busy-hour/busy-hour.js';
 import { HEADER, line, medianOf, toRow, verdicts, type Row } from './busy-hour/report.js';
-import { RescanModel, type Rule } from './busy-hour/rescan-model.js';
+import { RescanModel } from './busy-hour/rescan-model.js';
+import { OTHERS, TAKEN } from './busy-hour/rules.js';
 import { PlainBullMqModel } from './peers/plain-bullmq-model.js';
 
 const HELP = `npm run bench:calls -- [--seeds N] [--rules]: a busy hour in virtual time, with the choosing code that the service has.
@@ -20,18 +20,6 @@ const { values } = parseArgs({
   options: { seeds: { type: 'string' }, rules: { type: 'boolean' }, help: { type: 'boolean', short: 'h' } },
 });
 const seeds = Number(values.seeds ?? 1_000);
-
-const linger = (): number => defaultRetryPolicy.lingerMs;
-const scarce = (free: number): number => [0, 30_000, 15_000, 5_000, 1_000, 250][free] ?? 0;
-/** What the service does. */
-const TAKEN: Rule = { name: 'rescan', lingerMs: linger, order: 'in order', wholeTasks: false };
-const OTHERS: readonly Rule[] = [
-  { ...TAKEN, name: '… with one call for a whole failed set', wholeTasks: true },
-  { ...TAKEN, name: '… lingering up to 30 s as slots get short', lingerMs: scarce },
-  { ...TAKEN, name: '… not lingering', lingerMs: () => 0 },
-  { ...TAKEN, name: '… full calls first', order: 'full first' },
-  { ...TAKEN, name: '… the fullest first', order: 'fullest' },
-];
 
 if (values.help) process.stdout.write(HELP);
 else if (!Number.isSafeInteger(seeds) || seeds < 1) {

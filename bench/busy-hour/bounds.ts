@@ -3,7 +3,7 @@ import { CALLS_A_WINDOW, Wanted, WINDOW_MS, type BusyHour } from './busy-hour.js
 export interface Bounds {
   /** No plan, even one that knows all that will come, needs fewer calls. */
   readonly fewestCalls: number;
-  /** Nor is any through sooner: what is first wanted after a moment has to leave after it. */
+  /** Nor is any through sooner: what is first wanted after a moment has to leave after it. With the whole time of storms added, no bound any more. */
   readonly earliestEnd: number;
 }
 

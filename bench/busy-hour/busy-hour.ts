@@ -5,8 +5,8 @@ export const WINDOW_MS = 60_000;
 export const CALLS_A_WINDOW = 5;
 export const CLUSTERS_A_CALL = 200;
 /** Requests come for so long. */
-export const HOUR_MS = 40 * MINUTE_MS;
-const BUDGET = (HOUR_MS / WINDOW_MS) * CALLS_A_WINDOW;
+export const SUBMITTING_MS = 40 * MINUTE_MS;
+const BUDGET = (SUBMITTING_MS / WINDOW_MS) * CALLS_A_WINDOW;
 
 const TASKS = 60;
 const CALLERS = 40;
@@ -72,10 +72,10 @@ export function busyHour(seed: number, load: number, withFaults: boolean): BusyH
     const from = overlaps ? Math.floor((task.wantable - size + 1) * random.next()) : free;
     wanted.add(task, from, from + size);
     const caller = `caller-${random.whole(1, CALLERS)}`;
-    drafts.push({ at: HOUR_MS * random.next(), caller, priority, task, from, to: from + size });
+    drafts.push({ at: SUBMITTING_MS * random.next(), caller, priority, task, from, to: from + size });
   }
   const storms = Array.from({ length: withFaults ? STORMS : 0 }, (_, n) => {
-    const from = ((n + random.next()) * HOUR_MS) / STORMS;
+    const from = ((n + random.next()) * SUBMITTING_MS) / STORMS;
     return { from, to: from + STORM_MS };
   });
   const requests = drafts.sort((a, b) => a.at - b.at).map((draft, id) => ({ ...draft, id }));

@@ -1,4 +1,4 @@
-import { charged, inOrder, type Head, type Share } from '../../src/domain/choose.js';
+import { charged, inOrder, ripeAt, type Head, type Share } from '../../src/domain/choose.js';
 import { splitRejected } from '../../src/domain/split.js';
 import { Random } from '../../test/support/random.js';
 import {
@@ -127,14 +127,14 @@ export class RescanModel {
       ordered.sort((a, b) => a.priority - b.priority || full(a) - full(b));
     }
     if (this.rule.order === 'fullest') ordered.sort((a, b) => this.fullness(byHead, b) - this.fullness(byHead, a));
-    let ripeAt = Infinity;
+    let nextRipeAt = Infinity;
     for (const head of ordered) {
       const request = byHead.get(head);
       const isFull = this.fullness(byHead, head) >= CLUSTERS_A_CALL;
-      const lingerMs = isFull || head.priority === 0 ? 0 : this.rule.lingerMs(free);
-      const at = head.dueAt.getTime() + lingerMs;
+      const lingerMs = isFull ? 0 : this.rule.lingerMs(free);
+      const at = ripeAt(head, lingerMs).getTime();
       if (!request || at > now) {
-        ripeAt = Math.min(ripeAt, at);
+        nextRipeAt = Math.min(nextRipeAt, at);
         continue;
       }
       const { share, virtualTime } = charged(queue, head);
@@ -142,9 +142,9 @@ export class RescanModel {
       this.virtualTime = virtualTime;
       return request;
     }
-    if (ripeAt < this.wakeAt || this.wakeAt <= now) {
-      this.wakeAt = ripeAt;
-      if (ripeAt < Infinity) this.events.at(ripeAt, () => this.look());
+    if (nextRipeAt < this.wakeAt || this.wakeAt <= now) {
+      this.wakeAt = nextRipeAt;
+      if (nextRipeAt < Infinity) this.events.at(nextRipeAt, () => this.look());
     }
     return null;
   }
@@ -281,4 +281,5 @@ const toHead = (wanted: WantedRequest, dueAt: number): Head => ({
   priority: wanted.priority,
   dueAt: new Date(dueAt),
   deadline: null,
+  goesAlone: false,
 });

@@ -1,7 +1,7 @@
-import { HOUR_MS, type BusyHour, type WantedRequest } from './busy-hour.js';
+import { SUBMITTING_MS, type BusyHour, type WantedRequest } from './busy-hour.js';
 import type { UpstreamModel } from './upstream-model.js';
 
-/** What came of an hour. Times in milliseconds; those of requests from their submission until their last cluster is accepted. */
+/** What came of an hour. Times in milliseconds; those of requests from their submission until their last cluster is accepted or given up. */
 export interface Measured {
   readonly calls: number;
   readonly clustersACall: number;
@@ -34,7 +34,7 @@ export class Tally {
     if (clusters === 0) return;
     const left = (this.#left[id] ?? 0) - clusters;
     this.#left[id] = left;
-    if (at <= HOUR_MS) this.#inTime[id] = (this.#inTime[id] ?? 0) + clusters;
+    if (at <= SUBMITTING_MS) this.#inTime[id] = (this.#inTime[id] ?? 0) + clusters;
     if (left < 0) throw new Error(`request ${id} had more than it wanted`);
     if (left === 0) this.#overAt[id] = at;
   }

@@ -27,7 +27,6 @@ export class UpstreamModel {
     this.#random = new Random(hour.seed + 7_777_777);
   }
 
-  /** @param clusters of the call; null: all that failed */
   send(task: WantedTask, clusters: readonly number[], answered: (outcome: ModelOutcome) => void): void {
     const { now } = this.events;
     this.calls += 1;

@@ -29,7 +29,6 @@ export class PlainBullMqModel {
   private readonly jobs: Chunk[] = [];
   private windowFrom = -Infinity;
   private started = 0;
-  givenUp = 0;
 
   constructor(private readonly hour: BusyHour) {
     this.upstream = new UpstreamModel(hour, this.events);
@@ -65,11 +64,8 @@ export class PlainBullMqModel {
   private send(job: Chunk): void {
     const { request, clusters, attempt } = job;
     this.upstream.send(request.task, clusters, ({ kind }) => {
-      if (kind === 'accepted') this.tally.over(request, clusters.length, this.events.now);
-      else if (attempt === ATTEMPTS) {
-        this.givenUp += clusters.length;
-        this.tally.over(request, clusters.length, this.events.now);
-      } else {
+      if (kind === 'accepted' || attempt === ATTEMPTS) this.tally.over(request, clusters.length, this.events.now);
+      else {
         const waitMs = BACKOFF_MS * 2 ** (attempt - 1);
         this.events.at(this.events.now + waitMs, () => {
           this.jobs.push({ ...job, attempt: attempt + 1 });

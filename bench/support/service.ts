@@ -9,7 +9,7 @@ import type { Upstream } from './upstream.js';
 export interface ServiceUnderTest {
   readonly pid: number;
   /** @throws Error for any other status than the one expected */
-  post(path: string, body: string | null, expected: number): Promise<void>;
+  post(path: string, body: string | null, expected: number, key?: string): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -41,9 +41,9 @@ export async function startServiceProcess(
   return {
     pid,
     close: () => pool.destroy(),
-    post: async (path, body, expected) => {
+    post: async (path, body, expected, key = KEY) => {
       const headers = {
-        authorization: `Bearer ${KEY}`,
+        authorization: `Bearer ${key}`,
         ...(body === null ? {} : { 'content-type': 'application/json', 'idempotency-key': `bench-${(keysUsed += 1)}` }),
       };
       const answer = await pool.request({ method: 'POST', path, headers, body });

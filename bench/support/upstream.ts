@@ -6,7 +6,7 @@ import { limitsOff } from '../../src/simulator/simulator.js';
 import { runProgram } from './program.js';
 import type { Stage } from './stage.js';
 
-/** A simulator with its limits off, in its own process, and lanes to it that have none either. */
+/** A simulator in its own process, and lanes to it; for retries both have the limit given, or none. */
 export interface Upstream {
   readonly credentialsFile: string;
   readonly env: NodeJS.ProcessEnv;
@@ -19,12 +19,16 @@ export const projectOf = (lane: number): string => `project-${lane}`;
  * It accepts whatever is sent: scan tasks that it does not know cost it least, and what it does costs ours and the floor
  * alike. Signatures are checked as ever.
  */
-export async function startUpstream(stage: Stage, lanes: number): Promise<Upstream> {
+export async function startUpstream(
+  stage: Stage,
+  lanes: number,
+  limit: { calls: number; windowMs: number } | null = null,
+): Promise<Upstream> {
   const { folder } = stage;
   const numbers = Array.from({ length: lanes }, (_one, index) => index);
   const scenario: ScenarioInput = {
     credentials: numbers.map((lane) => ({ name: `lane-${lane}`, projects: '*', accessKey: keyOf(lane) })),
-    limits: limitsOff,
+    limits: limit ? { ...limitsOff, operations: { RetryTask: { user: limit } } } : limitsOff,
     behaviour: { unknownTask: 'accept' },
     ledger: { maxEntries: 10, keepBodies: false },
     tasks: [],
@@ -35,7 +39,7 @@ export async function startUpstream(stage: Stage, lanes: number): Promise<Upstre
   await runProgram(stage, 'simulator/main.js', ['--port', String(port), '--scenario', folder.file('scenario.yaml')], {
     ready: async () => (await fetch(`${url}/__admin/ledger`)).status < 500,
   });
-  const limits = { retryTask: 'unlimited', listTasks: 'unlimited', listTaskResources: 'unlimited' };
+  const limits = { retryTask: limit ?? 'unlimited', listTasks: 'unlimited', listTaskResources: 'unlimited' };
   const credentials = numbers.map((lane) => ({
     name: `lane-${lane}`,
     hssUrl: url,

@@ -4,7 +4,7 @@ import type { AppConfig } from '../config/app-config.js';
 import type { Lane } from '../config/lanes.js';
 import { APP_CONFIG } from '../config/tokens.js';
 import { MAX_CLUSTERS_PER_CALL } from '../domain/call.js';
-import { charged, inOrder, isRipe, type Head } from '../domain/choose.js';
+import { charged, inOrder, ripeAt, type Head } from '../domain/choose.js';
 import { laneGate } from '../domain/lane.js';
 import { CallLedger } from '../ledger/calls.js';
 import { ChoosingLedger, type ChosenTask, type LaneQueue } from '../ledger/choosing.js';
@@ -82,7 +82,7 @@ export class CallStarter {
     const { now } = reading.situation;
     const { virtualTime } = reading;
     const queue = await this.choosing.queue(tx, { id: lane.id, virtualTime }, lane.credential.projects, now);
-    const { ready, ripeAt } = await this.readyHeads(tx, queue);
+    const { ready, nextRipeAt } = await this.readyHeads(tx, queue);
     const tried = new Set<bigint>();
     for (const head of ready) {
       if (tried.size >= MAX_TASKS || tried.has(head.scanTaskId)) continue;
@@ -93,22 +93,21 @@ export class CallStarter {
       await this.lanes.charge(tx, lane.id, head.caller, charged(queue, head));
       return { kind: 'started', call };
     }
-    return { kind: 'nothing', now, nextLookAt: ready.length > 0 ? now : earliest(ripeAt, queue.nextDueAt) };
+    return { kind: 'nothing', now, nextLookAt: ready.length > 0 ? now : earliest(nextRipeAt, queue.nextDueAt) };
   }
 
-  /** In order, without those that still wait for company. */
-  private async readyHeads(tx: Tx, queue: LaneQueue): Promise<{ ready: readonly Head[]; ripeAt: Date | null }> {
+  /** In order, up to the last that does not wait for company any more. */
+  private async readyHeads(tx: Tx, queue: LaneQueue): Promise<{ ready: readonly Head[]; nextRipeAt: Date | null }> {
     const { lingerMs } = this.config.policy;
     const ordered = inOrder(queue);
-    const unripe = ordered.filter((head) => !isRipe(head, queue.now, lingerMs));
-    if (unripe.length === 0) return { ready: ordered, ripeAt: null };
-    const full = await this.choosing.fullTasks(tx, [...new Set(unripe.map(({ scanTaskId }) => scanTaskId))], queue.now);
-    const waiting = unripe.filter(({ scanTaskId }) => !full.has(scanTaskId));
-    const ripeAt = Math.min(...waiting.map(({ dueAt }) => dueAt.getTime() + lingerMs));
-    return {
-      ready: ordered.filter((head) => !waiting.includes(head)),
-      ripeAt: waiting.length > 0 ? new Date(ripeAt) : null,
-    };
+    const unripe = ordered.filter((head) => ripeAt(head, lingerMs) > queue.now);
+    if (unripe.length === 0) return { ready: ordered, nextRipeAt: null };
+    const tasks = [...new Set(unripe.map(({ scanTaskId }) => scanTaskId))];
+    const full = await this.choosing.fullTasks(tx, tasks, queue.now);
+    const isReady = (head: Head): boolean => ripeAt(head, lingerMs) <= queue.now || full.has(head.scanTaskId);
+    // Nobody is overtaken while it lingers: where the slot is wanted by one behind it, it goes.
+    const ready = ordered.slice(0, ordered.findLastIndex(isReady) + 1);
+    return { ready, nextRipeAt: earliest(...unripe.map((head) => ripeAt(head, lingerMs))) };
   }
 
   private async fillAndWrite(
@@ -187,7 +186,7 @@ export class CallStarter {
         leaseUntil: new Date(startedAt.getTime() + leaseMs),
         policyVersion: this.config.policy.version,
         worker: processName,
-        splitOrigin: opening.kind === 'half' ? await this.calls.splitOrigin(tx, opening.parent) : null,
+        splitOrigin: opening.kind === 'part' ? await this.calls.splitOrigin(tx, opening.parent) : null,
       },
       [...new Set(content.taken.map(({ requestId }) => requestId))].sort(),
     );

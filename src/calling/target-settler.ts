@@ -44,7 +44,7 @@ export class TargetSettler {
         const { costsAttempt } = targets;
         const lastAnswer = describe(outcome.evidence);
         const { maxAttempts } = this.config.policy;
-        const wait = { from, dueAt, costsAttempt, maxAttempts, lastAnswer, halves: [] };
+        const wait = { from, dueAt, costsAttempt, maxAttempts, lastAnswer, parts: [] };
         return this.leave(tx, call, await this.leaving.waitAgain(tx, call.id, ids, call.now, wait), null);
       }
       case 'split':
@@ -81,7 +81,7 @@ export class TargetSettler {
       costsAttempt: false,
       maxAttempts: this.config.policy.maxAttempts,
       lastAnswer: describe(evidence),
-      halves: parts.map((clusters) => clusters.flatMap(({ targetIds }) => targetIds)),
+      parts: parts.map((clusters) => clusters.flatMap(({ targetIds }) => targetIds)),
     });
     return this.leave(tx, call, moves, null);
   }
@@ -118,7 +118,7 @@ export class TargetSettler {
       costsAttempt: true,
       maxAttempts: this.config.policy.maxAttempts,
       lastAnswer: 'none: the call was not carried out',
-      halves: [],
+      parts: [],
     });
     return this.leave(tx, call, [...staying, ...ended, ...leaving], null, taken);
   }

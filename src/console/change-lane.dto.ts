@@ -1,5 +1,6 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { IsBoolean } from 'class-validator';
+import { MOST_CALLS } from '../domain/learned-limit.js';
 import { IsLimit, IsWeights, MayBeAbsent } from '../platform/http/dto-rules.js';
 
 export class ChangeLaneDto {
@@ -7,7 +8,7 @@ export class ChangeLaneDto {
     type: Number,
     nullable: true,
     minimum: 1,
-    maximum: 1_000_000,
+    maximum: MOST_CALLS,
     description: 'Calls a window; null: as the credentials file has it.',
   })
   @MayBeAbsent()

@@ -1,12 +1,13 @@
 import { Body, Controller, Get, HttpCode, HttpStatus, Param, Patch, Post } from '@nestjs/common';
 import { ApiBearerAuth, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
+import type { Lane } from '../config/lanes.js';
 import { DomainError } from '../domain/domain-error.js';
 import { LaneControlLedger, type LaneChange } from '../ledger/lane-control.js';
 import { ApiProblems } from '../platform/http/api-problems.js';
 import { NoBody } from '../platform/http/no-body.js';
 import { PathLaneId } from '../platform/http/path-id.js';
 import { Bells } from '../platform/queues/bells.js';
-import type { Principal } from '../security/principal.js';
+import { mayTouch, type Principal } from '../security/principal.js';
 import { Caller, NeedsScope } from '../security/route-access.js';
 import { ChangeLaneDto } from './change-lane.dto.js';
 import { LaneDto, LaneListDto } from './lane.dto.js';
@@ -75,8 +76,19 @@ export class LanesController {
 
   private async apply(id: string, change: LaneChange, caller: Principal): Promise<LaneDto> {
     const lane = this.reader.find(id, caller);
+    if (!mayChange(caller, lane)) {
+      throw new DomainError(
+        'forbidden',
+        'This lane serves projects that are not yours: ask an operator of all of them.',
+      );
+    }
     await this.control.changeLane(id, change, caller);
     if (change.paused !== true) await this.bells.ring([id]);
     return this.reader.describe(lane, caller);
   }
+}
+
+/** What changes a lane changes it for all whom it serves. */
+function mayChange(caller: Principal, { credential: { projects } }: Lane): boolean {
+  return projects === '*' ? caller.projects === '*' : projects.every((project) => mayTouch(caller, project));
 }

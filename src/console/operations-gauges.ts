@@ -59,7 +59,7 @@ export class OperationsGauges implements OnModuleInit {
       SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY late) AS half,
              percentile_cont(0.95) WITHIN GROUP (ORDER BY late) AS most
         FROM (SELECT extract(epoch FROM accepted_at - (promised->>'acceptedAt')::timestamptz)::float8 AS late FROM request
-               WHERE accepted_at IS NOT NULL AND cancel_requested_at IS NULL
+               WHERE accepted_at IS NOT NULL AND cancel_requested_at IS NULL AND rejected + exhausted + expired = 0
                ORDER BY accepted_at DESC LIMIT 100) AS recent`;
     const { half = null, most = null } = row ?? {};
     return half === null || most === null ? {} : { '0.5': half, '0.95': most };

@@ -9,6 +9,8 @@ export interface Head {
   readonly priority: number;
   readonly dueAt: Date;
   readonly deadline: Date | null;
+  /** A whole task, or a part of a rejected call. */
+  readonly goesAlone: boolean;
 }
 
 /**
@@ -64,32 +66,44 @@ export interface Charge {
 
 /** The caller for whom a call is opened pays; those who fill its empty places do not. */
 export function charged(queue: Queue, { caller, priority }: Head): Charge {
-  const { least, servedOf } = standingOf(queue);
+  const { leastBut, servedOf } = standingOf(queue);
   const share = queue.shares.get(caller) ?? NEW;
   const { weight } = share;
   const served = servedOf(caller) + 1 / weight;
-  const urgentServed = priority === URGENT ? Math.max(share.urgentServed, least) + 2 / weight : share.urgentServed;
-  return { share: { weight, served, urgentServed }, virtualTime: least };
+  const urgentServed =
+    priority === URGENT ? Math.max(share.urgentServed, queue.virtualTime) + 2 / weight : share.urgentServed;
+  const virtualTime = Math.max(queue.virtualTime, Math.min(served, leastBut(caller)));
+  return { share: { weight, served, urgentServed }, virtualTime };
 }
 
-/** Whether it has waited for company long enough. What is urgent does not wait, nor does what fills a call by itself. */
-export function isRipe({ priority, dueAt }: Head, now: Date, lingerMs: number): boolean {
-  return priority === URGENT || dueAt.getTime() + lingerMs <= now.getTime();
+/**
+ * Until when a head waits for company, unless its call is full before. What is urgent does not wait, nor what may have no company, nor
+ * what would wait beyond its deadline.
+ */
+export function ripeAt({ priority, dueAt, deadline, goesAlone }: Head, lingerMs: number): Date {
+  const at = new Date(dueAt.getTime() + lingerMs);
+  return priority === URGENT || goesAlone || (deadline && deadline <= at) ? dueAt : at;
 }
 
 /**
  * Nothing is raised to `urgent`. Urgent work has at most half of a share, so nobody starves behind it; but under a backlog of more than
  * ten minutes everything would be urgent, and what is so indeed would wait as long as the rest.
  */
-function rank(head: Head, { shares, now }: Queue, { leastBut, servedOf }: Standing): Ranked {
-  const { caller, priority, dueAt } = head;
-  const isBeyondHalf = priority === URGENT && (shares.get(caller) ?? NEW).urgentServed > leastBut(caller) + ROUNDING;
-  const raised = Math.max(0, Math.floor((now.getTime() - dueAt.getTime()) / RAISED_AFTER_MS));
+function rank(head: Head, queue: Queue, { leastBut, servedOf }: Standing): Ranked {
+  const { caller, priority } = head;
+  const { urgentServed } = queue.shares.get(caller) ?? NEW;
+  const isUrgent = priority === URGENT && urgentServed <= leastBut(caller) + ROUNDING;
   return {
     head,
-    rank: priority === URGENT && !isBeyondHalf ? URGENT : Math.max(NORMAL, priority - raised),
+    rank: isUrgent ? URGENT : raised(head, queue.now),
     round: Math.floor(servedOf(caller) + ROUNDING),
   };
+}
+
+/** Its priority by now, without the right of what is urgent. */
+function raised({ priority, dueAt }: Head, now: Date): number {
+  const steps = Math.max(0, Math.floor((now.getTime() - dueAt.getTime()) / RAISED_AFTER_MS));
+  return Math.max(NORMAL, priority - steps);
 }
 
 function compare(a: Ranked, b: Ranked): number {
@@ -103,22 +117,23 @@ function compare(a: Ranked, b: Ranked): number {
   );
 }
 
-/** What those who wait have been served. */
+/** What those have been served whose turn it may be: work in the background, while there is other, neither waits nor holds the clock. */
 interface Standing {
   readonly servedOf: (caller: string) => number;
-  readonly least: number;
-  /** The least of all others; infinite where nobody else waits. */
+  /** The least of all but this caller; infinite where nobody else waits. */
   readonly leastBut: (caller: string) => number;
 }
 
-function standingOf({ heads, shares, virtualTime }: Queue): Standing {
+function standingOf({ heads, shares, virtualTime, now }: Queue): Standing {
   const servedOf = (caller: string): number => Math.max(shares.get(caller)?.served ?? 0, virtualTime);
+  const lowest = Math.min(...heads.map((head) => raised(head, now)));
+  const waiting = new Set(heads.filter((head) => raised(head, now) === lowest).map(({ caller }) => caller));
   let [first, second] = [Infinity, Infinity];
   let firstCaller: string | null = null;
-  for (const caller of new Set(heads.map((head) => head.caller))) {
+  for (const caller of waiting) {
     const served = servedOf(caller);
     if (served < first) [first, second, firstCaller] = [served, first, caller];
     else second = Math.min(second, served);
   }
-  return { servedOf, least: first, leastBut: (caller) => (caller === firstCaller ? second : first) };
+  return { servedOf, leastBut: (caller) => (caller === firstCaller ? second : first) };
 }

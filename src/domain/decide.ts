@@ -46,7 +46,7 @@ export type TargetsDecision =
       readonly costsAttempt: boolean;
       readonly giveUpAs: Extract<TargetResult, 'exhausted'>;
     }
-  /** Two halves, each in a call of its own, as far as the split's budget goes. */
+  /** Two parts (`splitRejected`), each in a call of its own, as far as the split's budget goes. */
   | { readonly kind: 'split' }
   | { readonly kind: 'end'; readonly result: Extract<TargetResult, 'rejected'> };
 

@@ -38,7 +38,10 @@ export interface Estimate {
   readonly acceptedAt: Date | null;
 }
 
-/** A promise at submission, from the budget, the queue and what calls take: it knows no failures, and no company that makes it faster. */
+/**
+ * A promise at submission, from the budget, the queue and what calls take. It knows no failures, no company that makes it faster, and of
+ * the order only priorities and one call of each caller in turn: neither weights nor the half of urgent work nor ageing.
+ */
 export function estimate(wish: Wish, outlook: Outlook): Estimate {
   const calls = Math.ceil(wish.waiting / MAX_CLUSTERS_PER_CALL);
   const last = aheadOf(wish, wish.ownAhead + calls, outlook.queue) + wish.ownAhead + calls;

@@ -1,5 +1,8 @@
 import type { ThrottlePolicy } from './call-outcome.js';
 
+/** Calls a window, where there is a limit. */
+export const MOST_CALLS = 1_000_000;
+
 /** What a 429 has taught: the limit was lowered, and rises by one with each window that stays quiet. */
 export interface LearnedLimit {
   readonly calls: number;
@@ -39,7 +42,10 @@ export function loweredLimit(
   told: ToldLimit | null,
   policy: ThrottlePolicy,
 ): number | null {
-  const own = told && policy === 'user' ? Math.max(1, Math.floor((told.calls * windowMs) / told.windowMs)) : null;
-  if (inForce === null) return own;
-  return Math.max(1, own !== null && own < inForce ? own : inForce - 1);
+  const own = told && policy === 'user' ? Math.floor((told.calls * windowMs) / told.windowMs) : null;
+  if (inForce === null) return own === null ? null : within(own);
+  return within(own !== null && own < inForce ? own : inForce - 1);
 }
+
+/** What an operator may set as well, whatever a text says. */
+const within = (calls: number): number => Math.min(MOST_CALLS, Math.max(1, calls));

@@ -21,7 +21,7 @@ export interface RetryPolicy {
   /** For an agent that is offline: it does not come back within seconds. */
   readonly slowBackoff: BackoffPolicy;
   readonly maxAttempts: number;
-  /** How long a call that is not full waits for company while slots are free; `npm run bench:calls` chose it. */
+  /** How long a call that is not full waits for company while slots are free; see docs/choosing.md. */
   readonly lingerMs: number;
   /** What a lease adds to the sum of a call's time-outs. */
   readonly leaseMarginMs: number;

@@ -1,9 +1,9 @@
 /** A cluster of a rejected call, and what is known of it. */
 export interface SplitCandidate {
   readonly clusterId: string;
-  /** It was refused before, in another request. */
+  /** A call for it alone, or for its whole task, was refused before. */
   readonly rejectedBefore: boolean;
-  /** A call for it was accepted before. */
+  /** A call for it was accepted before, or may have been. */
   readonly acceptedBefore: boolean;
 }
 
@@ -20,8 +20,8 @@ export function splitRejected<T extends SplitCandidate>(clusters: readonly T[]):
     .map((cluster) => ({ cluster, suspicion: suspicion(cluster) }))
     .sort((a, b) => b.suspicion - a.suspicion);
   const suspects = sorted.filter(({ suspicion: points }) => points > 0).length;
-  const few = suspects > 0 && suspects < clusters.length / 2;
-  const at = few ? suspects : Math.ceil(clusters.length / 2);
+  const areFewer = suspects > 0 && suspects < clusters.length / 2;
+  const at = areFewer ? suspects : Math.ceil(clusters.length / 2);
   const inOrder = sorted.map(({ cluster }) => cluster);
   return [inOrder.slice(0, at), inOrder.slice(at)];
 }

@@ -10,7 +10,7 @@ import { Clock } from '../platform/clock.js';
 import { PrismaService } from '../platform/prisma/prisma.service.js';
 import { RequestDto } from './request.dto.js';
 
-/** Of the queue's requests so many are counted: beyond them an estimate says "at least". */
+/** Of the queue's requests, and of a caller's own, at most so many are counted: an estimate of a longer queue comes out too early. */
 const MOST_REQUESTS = 20_000;
 /** One look at the lanes and the queue serves all who ask meanwhile. */
 const FRESH_MS = 1_000;
@@ -40,10 +40,11 @@ export class Estimator {
     this.lanes = lanesOf(config);
   }
 
-  /** Reads only; a queue of any length costs one look a second. */
+  /** Reads only. The queue costs one look a second, however many ask; what its caller has waiting is counted each time. */
   async estimate(asked: Asked): Promise<Estimate> {
-    const outlook = await this.outlook(lanesServing(this.lanes, asked.projectId, 'retryTask'));
-    const own = await this.own(asked);
+    const lanes = lanesServing(this.lanes, asked.projectId, 'retryTask');
+    const outlook = await this.outlook(lanes);
+    const own = await this.own(asked, lanes);
     const wish: Wish = { ...asked, ownAhead: own.ahead, dueAt: own.dueAt ?? outlook.now };
     const told = estimate(wish, outlook);
     return own.paused ? { ...told, acceptedAt: null } : told;
@@ -68,14 +69,13 @@ export class Estimator {
   }
 
   private async look(lanes: readonly Lane[]): Promise<Outlook> {
-    const served = lanes.some(({ credential }) => credential.projects === '*');
-    const projects = lanes.flatMap(({ credential }) => (credential.projects === '*' ? [] : [...credential.projects]));
+    const { all, projects } = servedBy(lanes);
     const readings = await Promise.all(lanes.map(({ id }) => this.ledger.read(this.prisma, id)));
     const queue = await this.prisma.$queryRaw<QueuedWork[]>`
       SELECT caller, priority, sum(calls)::int AS calls
         FROM (SELECT caller, priority, ceil(sum(waiting)::float8 / ${MAX_CLUSTERS_PER_CALL}::int) AS calls
                 FROM (SELECT caller, priority, scan_task_id, waiting FROM request
-                       WHERE waiting > 0 AND (${served} OR project_id = ANY(${projects}::text[])) LIMIT ${MOST_REQUESTS}::int) AS waiting
+                       WHERE waiting > 0 AND (${all} OR project_id = ANY(${projects}::text[])) LIMIT ${MOST_REQUESTS}::int) AS waiting
                GROUP BY caller, priority, scan_task_id) AS task
        GROUP BY caller, priority`;
     const [latency] = await this.prisma.$queryRaw<{ ms: number | null }[]>`
@@ -93,12 +93,18 @@ export class Estimator {
   }
 
   /** The calls of the same caller that go before, and when this one is due. */
-  private async own(asked: Asked): Promise<{ ahead: number; dueAt: Date | null; paused: boolean }> {
+  private async own(
+    asked: Asked,
+    lanes: readonly Lane[],
+  ): Promise<{ ahead: number; dueAt: Date | null; paused: boolean }> {
+    const { all, projects } = servedBy(lanes);
     const [row] = await this.prisma.$queryRaw<{ ahead: number; dueAt: Date | null; paused: boolean }[]>`
       WITH mine AS (SELECT next_due_at, priority, id FROM request WHERE id = ${asked.requestId}::uuid)
       SELECT (SELECT coalesce(sum(ceil(clusters::float8 / ${MAX_CLUSTERS_PER_CALL}::int)), 0)::int
-                FROM (SELECT sum(waiting) AS clusters FROM request
-                       WHERE caller = ${asked.caller} AND state = 'open' AND waiting > 0
+                FROM (SELECT sum(waiting) AS clusters
+                        FROM (SELECT * FROM request WHERE caller = ${asked.caller} AND state = 'open'
+                               LIMIT ${MOST_REQUESTS}::int) AS request
+                       WHERE waiting > 0 AND (${all} OR project_id = ANY(${projects}::text[]))
                          AND (priority, next_due_at, id)
                              < (${asked.priority}::smallint, coalesce((SELECT next_due_at FROM mine), 'infinity'),
                                 coalesce((SELECT id FROM mine), 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid))
@@ -107,4 +113,9 @@ export class Estimator {
              EXISTS (SELECT 1 FROM project WHERE id = ${asked.projectId} AND paused_at IS NOT NULL) AS paused`;
     return row ?? { ahead: 0, dueAt: null, paused: false };
   }
+}
+
+function servedBy(lanes: readonly Lane[]): { all: boolean; projects: string[] } {
+  const lists = lanes.map(({ credential }) => credential.projects);
+  return { all: lists.includes('*'), projects: lists.flatMap((list) => (list === '*' ? [] : [...list])) };
 }

@@ -24,12 +24,11 @@ import { TargetReader } from './target-reader.js';
 import { TargetPageDto } from './target.dto.js';
 import { toSubmission } from './to-submission.js';
 
-const ApiIdempotencyKey = (): MethodDecorator =>
+const ApiIdempotencyKey = (exception = ''): MethodDecorator =>
   ApiHeader({
     name: 'Idempotency-Key',
-    required: true,
-    description:
-      '1 to 255 visible ASCII characters, new for each wish. The same key with the same body gets the same answer.',
+    required: exception === '',
+    description: `1 to 255 visible ASCII characters, new for each wish. The same key with the same body gets the same answer.${exception}`,
   });
 
 @ApiTags('requests')
@@ -50,7 +49,7 @@ export class RequestsController {
   @Post()
   @HttpCode(HttpStatus.ACCEPTED)
   @NeedsScope('requests:write')
-  @ApiIdempotencyKey()
+  @ApiIdempotencyKey(' Required, but for a dry run.')
   @ApiOperation({ operationId: 'submitRequest', summary: 'Ask for failed clusters of a scan task to be scanned again' })
   @ApiAcceptedResponse({ type: RequestDto })
   @ApiOkResponse({ type: DryRunDto, description: 'The answer to a dry run.' })

@@ -100,7 +100,7 @@ export class CallLedger {
        WHERE call.id = ${callId}::uuid GROUP BY t.cluster_id ORDER BY min(part.place)`;
   }
 
-  /** The origin of the split that a call of one of its halves belongs to: the first rejected call. */
+  /** The origin of the split that a call of one of its parts belongs to: the first rejected call. */
   async splitOrigin(tx: Tx, parent: string): Promise<string> {
     const [row] = await tx.$queryRaw<{ origin: string }[]>`
       SELECT coalesce(split_origin, id) AS origin FROM call WHERE id = ${parent}::uuid`;

@@ -22,8 +22,8 @@ export interface ChosenTask {
 export type Opening =
   | { readonly kind: 'whole_task' }
   | { readonly kind: 'clusters' }
-  /** One half of a rejected call: it goes alone. */
-  | { readonly kind: 'half'; readonly parent: string; readonly half: number };
+  /** One part of a rejected call: it goes alone. */
+  | { readonly kind: 'part'; readonly parent: string; readonly part: number };
 
 interface TaskRow {
   project_id: string;
@@ -40,6 +40,9 @@ export interface LaneQueue extends Queue {
   readonly nextDueAt: Date | null;
 }
 
+/** So many of the nearest deadlines of a caller are looked at for one that is due: of the others, age decides. */
+const DEADLINES = 100;
+
 interface HeadRow {
   requestId: string;
   scanTaskId: string;
@@ -47,6 +50,7 @@ interface HeadRow {
   priority: number;
   dueAt: string;
   deadline: string | null;
+  goesAlone: boolean | null;
   weight: number | null;
   served: number | null;
   urgentServed: number | null;
@@ -70,18 +74,26 @@ export class ChoosingLedger {
         SELECT ${HEAD} FROM first WHERE next_due_at <= ${now}::timestamptz
          UNION
         SELECT nearest.* FROM first CROSS JOIN LATERAL (
-               SELECT ${HEAD} FROM request
-                WHERE project_id = first.project_id AND caller = first.caller AND priority = first.priority
-                  AND waiting > 0 AND deadline IS NOT NULL AND next_due_at <= ${now}::timestamptz
-                  AND expires_at > ${now}::timestamptz
-                ORDER BY deadline, id LIMIT 1) AS nearest)
+               SELECT ${HEAD} FROM (
+                      SELECT ${HEAD}, expires_at FROM request
+                       WHERE project_id = first.project_id AND caller = first.caller AND priority = first.priority
+                         AND waiting > 0 AND deadline IS NOT NULL
+                       ORDER BY deadline, id LIMIT ${DEADLINES}::int) AS request
+                WHERE next_due_at <= ${now}::timestamptz AND expires_at > ${now}::timestamptz
+                ORDER BY deadline, id LIMIT 1) AS nearest
+         WHERE first.next_due_at <= ${now}::timestamptz)
       SELECT json_agg(json_build_object(
                'requestId', head.id, 'scanTaskId', head.scan_task_id::text, 'caller', head.caller, 'priority', priority,
-               'dueAt', next_due_at, 'deadline', deadline,
+               'dueAt', next_due_at, 'deadline', deadline, 'goesAlone', alone,
                'weight', weight, 'served', served, 'urgentServed', urgent_served)) AS heads,
              (SELECT min(next_due_at) FROM first
                WHERE next_due_at > ${now}::timestamptz AND next_due_at < 'infinity') AS "nextDueAt"
-        FROM head LEFT JOIN lane_share ON lane_share.lane_id = ${lane.id} AND lane_share.caller = head.caller`;
+        FROM head
+        LEFT JOIN LATERAL (
+             SELECT cluster_id IS NULL OR split_parent IS NOT NULL AS alone FROM target
+              WHERE request_id = head.id AND state = 'waiting' AND due_at <= ${now}::timestamptz
+              ORDER BY due_at LIMIT 1) AS opening ON true
+        LEFT JOIN lane_share ON lane_share.lane_id = ${lane.id} AND lane_share.caller = head.caller`;
     const rows = row?.heads ?? [];
     const shares = new Map(
       rows.flatMap((head) => (head.weight === null ? [] : [[head.caller, toShare(head)] as const])),
@@ -89,7 +101,7 @@ export class ChoosingLedger {
     return { heads: rows.map(toHead), shares, virtualTime: lane.virtualTime, now, nextDueAt: row?.nextDueAt ?? null };
   }
 
-  /** Those of these scan tasks that a full call could be made for now. */
+  /** Those of these scan tasks with a full call's targets due: several of one cluster count each, so that it may turn out less full. */
   async fullTasks(tx: Tx, scanTaskIds: readonly bigint[], now: Date): Promise<Set<bigint>> {
     const rows = await tx.$queryRaw<{ id: bigint }[]>`
       SELECT task.id FROM unnest(${[...scanTaskIds]}::bigint[]) AS task (id)
@@ -97,7 +109,7 @@ export class ChoosingLedger {
                CROSS JOIN LATERAL (
                      SELECT 1 FROM target
                       WHERE scan_task_id = task.id AND priority = rank::smallint AND state = 'waiting'
-                        AND due_at <= ${now}::timestamptz
+                        AND due_at <= ${now}::timestamptz AND split_parent IS NULL
                       LIMIT ${MAX_CLUSTERS_PER_CALL}) AS due) >= ${MAX_CLUSTERS_PER_CALL}`;
     return new Set(rows.map(({ id }) => id));
   }
@@ -140,6 +152,11 @@ export class ChoosingLedger {
   }
 }
 
+/** The projects that may be read for, paused or not: reading is not sending. */
+export function readable(projects: ServedProjects): Prisma.Sql {
+  return projects === '*' ? Prisma.sql`SELECT id FROM project` : Prisma.sql`SELECT unnest(${[...projects]}::text[])`;
+}
+
 /** The projects that work may leave for, as a subquery. */
 export function served(projects: ServedProjects): Prisma.Sql {
   return projects === '*'
@@ -169,13 +186,14 @@ const toShare = ({ weight, served, urgentServed }: HeadRow): Share => ({
   urgentServed: urgentServed ?? 0,
 });
 
-const toHead = ({ requestId, scanTaskId, caller, priority, dueAt, deadline }: HeadRow): Head => ({
+const toHead = ({ requestId, scanTaskId, caller, priority, dueAt, deadline, goesAlone }: HeadRow): Head => ({
   requestId,
   scanTaskId: BigInt(scanTaskId),
   caller,
   priority,
   dueAt: new Date(dueAt),
   deadline: deadline === null ? null : new Date(deadline),
+  goesAlone: goesAlone ?? false,
 });
 
 function toChosenTask(scanTaskId: bigint, requestId: string, row: TaskRow): ChosenTask {
@@ -188,7 +206,7 @@ function toChosenTask(scanTaskId: bigint, requestId: string, row: TaskRow): Chos
   };
   if (row.whole_task) return { ...task, opening: { kind: 'whole_task' } };
   if (row.split_parent !== null && row.split_half !== null) {
-    return { ...task, opening: { kind: 'half', parent: row.split_parent, half: row.split_half } };
+    return { ...task, opening: { kind: 'part', parent: row.split_parent, part: row.split_half } };
   }
   return { ...task, opening: { kind: 'clusters' } };
 }

@@ -66,7 +66,7 @@ export class FillingLedger {
     opening: Exclude<Opening, { kind: 'whole_task' }>,
   ): Promise<PassRow[]> {
     const isDue = Prisma.sql`t.scan_task_id = ${task.scanTaskId} AND t.state = 'waiting' AND t.due_at <= ${now}::timestamptz
-      AND t.cluster_id IS NOT NULL AND ${halfOf(opening)}`;
+      AND t.cluster_id IS NOT NULL AND ${partOf(opening)}`;
     return tx.$queryRaw<PassRow[]>`
       WITH candidate AS MATERIALIZED (
         (SELECT t.cluster_id, -1 AS rank, t.due_at, t.id FROM target AS t JOIN request AS r ON r.id = t.request_id
@@ -141,10 +141,10 @@ export class FillingLedger {
   }
 }
 
-/** Targets of a half go with their half alone: together with others they would be rejected again. */
-function halfOf(opening: Exclude<Opening, { kind: 'whole_task' }>): Prisma.Sql {
-  return opening.kind === 'half'
-    ? Prisma.sql`t.split_parent = ${opening.parent}::uuid AND t.split_half = ${opening.half}::smallint`
+/** Targets of a part go with their part alone: together with others they would be rejected again. */
+function partOf(opening: Exclude<Opening, { kind: 'whole_task' }>): Prisma.Sql {
+  return opening.kind === 'part'
+    ? Prisma.sql`t.split_parent = ${opening.parent}::uuid AND t.split_half = ${opening.part}::smallint`
     : Prisma.sql`t.split_parent IS NULL`;
 }
 

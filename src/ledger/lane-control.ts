@@ -67,7 +67,13 @@ export class LaneControlLedger {
       INSERT INTO lane_share (lane_id, caller, weight)
       SELECT ${laneId}, caller, weight
         FROM unnest(${callers}::text[], ${callers.map((caller) => weights[caller] ?? 1)}::float8[]) AS told (caller, weight)
-      ON CONFLICT (lane_id, caller) DO UPDATE SET weight = excluded.weight WHERE lane_share.weight <> excluded.weight`;
+      -- A call by the old weight must not be paid for with many by the new one.
+      ON CONFLICT (lane_id, caller) DO UPDATE
+         SET weight = excluded.weight,
+             served = least(lane_share.served, (SELECT virtual_time FROM lane WHERE id = ${laneId}) + 1 / excluded.weight),
+             urgent_served = least(lane_share.urgent_served,
+                                   (SELECT virtual_time FROM lane WHERE id = ${laneId}) + 2 / excluded.weight)
+       WHERE lane_share.weight <> excluded.weight`;
     if (changed > 0) await this.events.record(tx, { kind: 'lane.weights_changed', actor, laneId, data: { weights } });
   }
 }

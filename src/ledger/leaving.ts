@@ -12,8 +12,8 @@ export interface WaitAgain {
   readonly maxAttempts: number;
   /** The last answer, for those that end because their attempts are used up. */
   readonly lastAnswer: string | null;
-  /** Halves of a split: the targets of each. Empty: they keep the half that they had. */
-  readonly halves: readonly (readonly bigint[])[];
+  /** Parts of a split: the targets of each. Empty: they keep the part that they had. */
+  readonly parts: readonly (readonly bigint[])[];
 }
 
 interface Left {
@@ -35,19 +35,19 @@ export class LeavingLedger {
 
   /** Back to waiting; or to their end, where their request was cancelled, their time is over or their attempts are used up. */
   async waitAgain(tx: Tx, callId: string, targetIds: readonly bigint[], now: Date, wait: WaitAgain): Promise<Move[]> {
-    const halves = wait.halves.flatMap((ids, half) => ids.map((id) => ({ id, half })));
+    const parts = wait.parts.flatMap((ids, part) => ids.map((id) => ({ id, part })));
     const cost = wait.costsAttempt ? 1 : 0;
     const rows = await tx.$queryRaw<Left[]>`
       WITH mine AS MATERIALIZED (
-        SELECT t.id, half.half,
+        SELECT t.id, part.part,
                CASE WHEN r.cancel_requested_at IS NULL AND r.expires_at <= ${now}::timestamptz
                     THEN CASE WHEN r.deadline <= r.expires_at THEN 'deadline' ELSE 'max_age' END END AS reason,
                CASE WHEN r.cancel_requested_at IS NOT NULL THEN 'cancelled'
                     WHEN r.expires_at <= ${now}::timestamptz THEN 'expired'
                     WHEN t.attempts + ${cost}::int >= ${wait.maxAttempts}::int THEN 'exhausted' END::target_result AS result
           FROM target AS t JOIN request AS r ON r.id = t.request_id
-          LEFT JOIN unnest(${halves.map(({ id }) => id)}::bigint[], ${halves.map(({ half }) => half)}::smallint[])
-                    AS half (id, half) ON half.id = t.id
+          LEFT JOIN unnest(${parts.map(({ id }) => id)}::bigint[], ${parts.map(({ part }) => part)}::smallint[])
+                    AS part (id, part) ON part.id = t.id
          WHERE t.id = ANY(${[...targetIds]}::bigint[]) AND t.call_id = ${callId}::uuid
          ORDER BY t.id FOR UPDATE OF t),
       moved AS (
@@ -55,8 +55,8 @@ export class LeavingLedger {
            SET state = CASE WHEN mine.result IS NULL THEN 'waiting' ELSE 'done' END::target_state,
                result = mine.result, call_id = NULL, attempts = t.attempts + ${cost}::smallint,
                due_at = ${wait.dueAt}::timestamptz,
-               split_parent = CASE WHEN mine.half IS NULL THEN t.split_parent ELSE ${callId}::uuid END,
-               split_half = coalesce(mine.half, t.split_half),
+               split_parent = CASE WHEN mine.part IS NULL THEN t.split_parent ELSE ${callId}::uuid END,
+               split_half = coalesce(mine.part, t.split_half),
                reason_code = coalesce(mine.reason, mine.result::text),
                reason_text = CASE WHEN mine.result = 'exhausted' THEN 'The last answer: ' || ${wait.lastAnswer}::text END
           FROM mine WHERE t.id = mine.id

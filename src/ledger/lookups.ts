@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import type { Evidence } from '../domain/call-outcome.js';
 import type { RequestRange } from '../domain/request.js';
 import type { Tx } from '../platform/prisma/prisma.service.js';
-import { served, type ServedProjects } from './choosing.js';
+import { readable, type ServedProjects } from './choosing.js';
 
 /** An unknown call whose lookup is due, and how far it has come. */
 export interface DueLookup {
@@ -48,7 +48,7 @@ export class LookupLedger {
       WITH due AS (
         SELECT id FROM call
          WHERE lookup_due_at <= ${now}::timestamptz AND range_type = ${range}::request_range
-           AND project_id IN (${served(projects)})
+           AND project_id IN (${readable(projects)})
          ORDER BY lookup_due_at LIMIT 1 FOR UPDATE SKIP LOCKED)
       UPDATE call SET lookup_due_at = ${leaseUntil}::timestamptz
         FROM due, scan_task AS s
@@ -62,7 +62,7 @@ export class LookupLedger {
   async nextDueAt(tx: Tx, projects: ServedProjects, range: RequestRange): Promise<Date | null> {
     const [next] = await tx.$queryRaw<{ at: Date | null }[]>`
       SELECT min(lookup_due_at) AS at FROM call
-       WHERE lookup_due_at IS NOT NULL AND range_type = ${range}::request_range AND project_id IN (${served(projects)})`;
+       WHERE lookup_due_at IS NOT NULL AND range_type = ${range}::request_range AND project_id IN (${readable(projects)})`;
     return next?.at ?? null;
   }
 

@@ -7,8 +7,8 @@ export class SuspectLedger {
   /** What earlier requests know of these clusters of a scan task; of most, nothing. */
   async known(tx: Tx, scanTaskId: bigint, clusterIds: readonly string[]): Promise<Map<string, SplitCandidate>> {
     const rows = await tx.$queryRaw<SplitCandidate[]>`
-      SELECT cluster_id AS "clusterId", bool_or(result = 'rejected') AS "rejectedBefore",
-             bool_or(result IN ('succeeded', 'scan_failed', 'unverified')) AS "acceptedBefore"
+      SELECT cluster_id AS "clusterId", bool_or(result = 'rejected' AND reason_code <> 'split_budget') AS "rejectedBefore",
+             bool_or(result IN ('succeeded', 'scan_failed') OR reason_code = 'verdict_timeout') AS "acceptedBefore"
         FROM target
        WHERE cluster_id = ANY(${[...clusterIds]}::text[]) AND scan_task_id = ${scanTaskId} AND state = 'done'
        GROUP BY cluster_id`;

@@ -16,7 +16,7 @@ export function judge(
   clusters: readonly CallCluster[],
   page: LookupPage,
   clockOffsetMs: number,
-): LookupProgress & { readonly complete: boolean; readonly toldNothing: boolean } {
+): LookupProgress & { readonly complete: boolean; readonly isStuck: boolean } {
   const sentAt = new Date(call.startedAt.getTime() + clockOffsetMs);
   const byCluster = new Map(clusters.map(({ clusterId, targetIds }) => [clusterId ?? '', targetIds]));
   const seen = new Set(call.lookupSeen);
@@ -37,8 +37,14 @@ export function judge(
   }
   const offset = asked ? oneByOne(clusters.indexOf(asked) + 1) : (page.nextOffset ?? oneByOne(0));
   const complete = clusters.every(({ targetIds }) => targetIds.every((id) => seen.has(id)));
-  const toldNothing = asked !== null && seen.size === call.lookupSeen.length;
-  return { offset, seen: [...seen], taken: [...taken], complete, toldNothing };
+  const next = askedAlone(clusters, { lookupOffset: offset, lookupSeen: [...seen] });
+  // Each that is missing was asked for, and this one told nothing either.
+  const isStuck =
+    asked !== null &&
+    next !== null &&
+    seen.size === call.lookupSeen.length &&
+    clusters.indexOf(next) <= clusters.indexOf(asked);
+  return { offset, seen: [...seen], taken: [...taken], complete, isStuck };
 }
 
 /** Without rows of other tasks: an upstream that ignores the filter must not answer for them. */

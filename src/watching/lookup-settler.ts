@@ -90,13 +90,13 @@ export class LookupSettler {
       crashPoint('lookup.resolved');
       return finished;
     }
-    if (progress.toldNothing) return this.toldNothing(tx, call, progress);
+    if (progress.isStuck) return this.waitLonger(tx, call, progress);
     await this.lookups.keepProgress(tx, call.id, progress, call.now);
     return [];
   }
 
-  /** A page that told nothing new: asked for at once again, it would use up the lane; so the longer it goes on, the longer the wait. */
-  private async toldNothing(tx: Tx, call: CallFacts, progress: LookupProgress): Promise<string[]> {
+  /** Asked for again at once, those that tell nothing would use up the lane; so the longer it goes on, the longer the wait. */
+  private async waitLonger(tx: Tx, call: CallFacts, progress: LookupProgress): Promise<string[]> {
     const { now, lookupUntil } = call;
     if (!lookupUntil || lookupUntil <= now) return (await this.resolver.giveUp(tx, call)) ?? [];
     const { backoff, giveUpAfterMs } = this.config.policy.lookup;

@@ -55,7 +55,7 @@ async function provoke({ world, load }: RunContext, name: string, provocation: P
       const [client] = world.clients;
       if (!client) throw new Error('there is no client');
       const whole = load.tasks.map((task) => ({ ...task, range: 'specific_cluster' }));
-      await Promise.all(whole.map((body, n) => load.submit(client, body, `${name}-large-${n}`)));
+      await Promise.all(whole.map((body, n) => load.submit(client, body, `${name.replace(/\W+/g, '-')}-large-${n}`)));
       return someCalls(world);
     }
     case 'kill the api':

@@ -1,5 +1,6 @@
 import { applyDecorators } from '@nestjs/common';
 import { ValidateBy, ValidateIf } from 'class-validator';
+import { MOST_CALLS } from '../../domain/learned-limit.js';
 import { ConvertText } from './convert-text.js';
 import { ID_LENGTH, isUpstreamId } from './ids.js';
 import { findLabelsFault } from './labels.js';
@@ -24,9 +25,9 @@ export const IsLabels = (): PropertyDecorator => rule('isLabels', findLabelsFaul
 /** Calls a window; null: none told. */
 export const IsLimit = (): PropertyDecorator =>
   rule('isLimit', (value) =>
-    value === null || (Number.isInteger(value) && Number(value) >= 1 && Number(value) <= 1_000_000)
+    value === null || (Number.isInteger(value) && Number(value) >= 1 && Number(value) <= MOST_CALLS)
       ? null
-      : 'must be a whole number from 1 to 1000000, or null',
+      : `must be a whole number from 1 to ${MOST_CALLS}, or null`,
   );
 
 /** At most 100 callers with a weight each. */

@@ -48,9 +48,9 @@ describe('whose call is opened', () => {
   });
 
   it('fills it with the clusters of whom it is opened for, and only then with older ones', async () => {
-    await world.aRequest({ caller: 'big', clusterIds: clusterIds(400, 'big') });
-    await tasksOf(1);
+    await world.aRequest({ caller: 'big', clusterIds: clusterIds(700, 'big') });
     await world.aRequest({ caller: 'small', clusterIds: ['small-1', 'small-2'] });
+    await tasksOf(1);
     const call = await world.start();
     expect(clustersOf(call)).toEqual(expect.arrayContaining(['small-1', 'small-2']));
     expect(clustersOf(call)).toHaveLength(200);
@@ -97,6 +97,20 @@ describe('a call that is not full', () => {
     await world.aRequest({ clusterIds: ['b'] });
     await world.database.advance(60_000);
     expect(clustersOf(await world.start())).toEqual(['a', 'b']);
+  });
+
+  it('is not overtaken meanwhile: where another wants the slot, it leaves', async () => {
+    await world.aRequest({ caller: 'big', taskId: 'big', clusterIds: clusterIds(1_000) });
+    await tasksOf(2);
+    await world.aRequest({ caller: 'small', taskId: 'small', clusterIds: ['a'] });
+    expect(await tasksOf(2)).toContain('small');
+  });
+
+  it('does not wait beyond its deadline, nor alone for nobody', async () => {
+    const soon = new Date(Date.now() + 30_000);
+    await world.aRequest({ taskId: 'soon', clusterIds: ['a'], deadline: soon });
+    await world.aRequest({ taskId: 'whole' });
+    expect((await tasksOf(2)).sort()).toEqual(['soon', 'whole']);
   });
 
   it('leaves at once where it is urgent, or is filled', async () => {

@@ -239,6 +239,12 @@ describe('an operator', () => {
       { caller: 'heavy', weight: 2 },
     ]);
     expect(await events()).toEqual([['lane.weights_changed', 'operator', { weights: { heavy: 2 } }]]);
+    // What was paid by the old weight is not owed by the new one.
+    await world.prisma.laneShare.updateMany({ data: { served: 100, urgentServed: 200 } });
+    await change({ weights: { heavy: 1 } });
+    expect(await world.prisma.laneShare.findMany({ select: { served: true, urgentServed: true } })).toEqual([
+      { served: 1, urgentServed: 2 },
+    ]);
   });
 
   it('keeps a project back, and what was written for it and has not left', async () => {

@@ -7,6 +7,7 @@ import {
   answered,
   CallingWorld,
   clustersOf,
+  PROJECT,
   unlimited,
   type WorldOptions,
 } from '../../support/calling-world.js';
@@ -144,8 +145,9 @@ describe('a call whose fate is unknown', () => {
     const mute = { ...old('a'), scanStatus: null, startTime: null, endTime: null };
     await world.lookUp(aPage([mute, scanOf('b', 'scanning', 1_000)]));
     expect((await world.lookUp(aPage([mute]))).clusterId).toBe('a');
-    await world.database.advance(60_000);
     expect((await world.lookUp(aPage([old('c')]))).clusterId).toBe('c');
+    expect((await world.lookUp(aPage([mute]))).clusterId).toBe('a');
+    expect((await world.lookAtLookups()).kind).toBe('nothing');
     await world.database.advance(3 * HOUR_MS);
     expect((await world.lookUp(aPage([mute]))).clusterId).toBe('a');
     expect(await world.counts(request)).toEqual({ unverified: 1, accepted: 1, waiting: 1 });
@@ -154,6 +156,14 @@ describe('a call whose fate is unknown', () => {
     expect(await stateOf(callId)).toBe('partly_accepted');
     await world.database.advance(HOUR_MS);
     expect(clustersOf(await world.start())).toEqual(['c']);
+  });
+
+  it('is looked up while an operator keeps its project: reading is not sending', async () => {
+    const { request } = await lose(['a']);
+    await world.control.pauseProject(PROJECT, true, { caller: 'operator', keyId: crypto.randomUUID() });
+    await world.database.advance(LOOKUP_DUE_MS);
+    await world.lookUp(aPage([scanOf('a', 'scanning', 1_000)]));
+    expect(await world.counts(request)).toEqual({ accepted: 1 });
   });
 
   it('is sent again after two hours where the policy says so', async () => {

@@ -10,7 +10,16 @@ let heads = 0;
 const aHead = (changed: Partial<Head> = {}): Head => {
   heads += 1;
   const requestId = `request-${String(heads).padStart(6, '0')}`;
-  return { requestId, scanTaskId: 1n, caller: 'a', priority: 1, dueAt: ago(1_000), deadline: null, ...changed };
+  return {
+    requestId,
+    scanTaskId: 1n,
+    caller: 'a',
+    priority: 1,
+    dueAt: ago(1_000),
+    deadline: null,
+    goesAlone: false,
+    ...changed,
+  };
 };
 const aQueue = (list: readonly Head[], shares: Record<string, Partial<Share>> = {}, virtualTime = 0): Queue => ({
   heads: list,
@@ -70,6 +79,31 @@ describe('whose turn it is', () => {
     const list = [aHead({ caller: 'a' }), aHead({ caller: 'new' })];
     const turns = callersOf(10, aQueue(list, { a: { served: 1_000 } }, 1_000));
     expect(count(turns, 'new')).toBe(5);
+  });
+
+  it('is not held by work in the background: nobody has the time to claim in which that could not go', () => {
+    const busy = aHead();
+    const inTheBackground = aHead({ caller: 'b', priority: 2 });
+    let queue = aQueue([busy, inTheBackground]);
+    for (let calls = 0; calls < 45; calls += 1) {
+      const head = first(queue);
+      expect(head).toBe(busy);
+      const paid = charged(queue, head);
+      queue = { ...queue, shares: new Map([...queue.shares, ['a', paid.share]]), virtualTime: paid.virtualTime };
+    }
+    const raised = { ...inTheBackground, dueAt: ago(11 * MINUTE_MS) };
+    const turns = callersOf(12, { ...queue, heads: [busy, raised, aHead({ caller: 'new' })] });
+    expect(['a', 'b', 'new'].map((caller) => count(turns, caller))).toEqual([4, 4, 4]);
+  });
+
+  it('keeps no account of the time in which a caller was alone', () => {
+    let queue = aQueue([aHead()]);
+    for (let calls = 0; calls < 6; calls += 1) {
+      const paid = charged(queue, first(queue));
+      queue = { ...queue, shares: new Map([['a', paid.share]]), virtualTime: paid.virtualTime };
+    }
+    const large = aHead({ caller: 'large', dueAt: ago(2_000) });
+    expect(callersOf(2, { ...queue, heads: [large, aHead()] })).toEqual(['large', 'a']);
   });
 
   it('gives urgent work half of a share while others wait, and all of it while nobody does', () => {

@@ -27,6 +27,7 @@ describe('after a 429 it is', () => {
     ['one less where the text says no less', 5, told(5), 'user', 4],
     ['one less where the text says nothing', 5, null, 'user', 4],
     ['one less where the text is about others too', 5, told(3), 'ip', 4],
+    ['no more than a limit may be, whatever the text says', null, told(99_999_999, 1_000), 'user', 1_000_000],
     ['one at least', 1, told(0), 'user', 1],
     ['what the text says where there was none', null, told(3), 'user', 3],
     ['still none where nothing is told', null, null, 'api', null],

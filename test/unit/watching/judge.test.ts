@@ -32,7 +32,7 @@ describe('judge', () => {
 
   it('goes on with the next page while one is missing', () => {
     const judged = judge(call, clusters, page([scan('a', 'failed')], { nextOffset: 200 }), 0);
-    expect(judged).toEqual({ complete: false, toldNothing: false, offset: 200, seen: [1n, 2n], taken: [] });
+    expect(judged).toEqual({ complete: false, isStuck: false, offset: 200, seen: [1n, 2n], taken: [] });
   });
 
   it('asks one by one for what no page showed', () => {
@@ -65,12 +65,15 @@ describe('judge', () => {
   it('asks for each of those that are missing in turn, however little one tells', () => {
     const mute = { ...scan('a', null), startTime: null };
     const first = judge({ ...call, lookupOffset: oneByOne(0) }, clusters, page([mute]), 0);
-    expect(first).toMatchObject({ toldNothing: true, offset: oneByOne(1) });
+    expect(first).toMatchObject({ isStuck: false, offset: oneByOne(1) });
     const after = { ...call, lookupOffset: first.offset };
     expect(askedAlone(clusters, after)?.clusterId).toBe('b');
     const second = judge(after, clusters, page([scan('b', 'scanning')]), 0);
-    expect(second).toMatchObject({ complete: false, toldNothing: false, seen: [3n], taken: [3n] });
-    expect(askedAlone(clusters, { lookupOffset: second.offset, lookupSeen: second.seen })?.clusterId).toBe('a');
+    expect(second).toMatchObject({ complete: false, isStuck: false, seen: [3n], taken: [3n] });
+    const last = { ...call, lookupOffset: second.offset, lookupSeen: [...second.seen] };
+    expect(askedAlone(clusters, last)?.clusterId).toBe('a');
+    // All that are missing were asked for, and told nothing.
+    expect(judge(last, clusters, page([mute]), 0)).toMatchObject({ isStuck: true });
   });
 
   it.each([
