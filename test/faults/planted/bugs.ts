@@ -43,7 +43,7 @@ export const PLANTED: Readonly<Record<string, PlantedBug>> = {
       },
       {
         file: 'intake/intake.service.ts',
-        from: 'asAccepted(await this.reader.find(requestId, principal))',
+        from: 'await this.reader.findAsAccepted(requestId, principal)',
         to: '{ id: requestId } as never',
       },
     ],

@@ -60,7 +60,9 @@ export class FaultRedis {
   async copy(): Promise<Map<string, Buffer>> {
     const copies = new Map<string, Buffer>();
     for (const key of await this.client.keys('*')) {
-      copies.set(key, await this.client.dumpBuffer(key));
+      const dump = (await this.client.dumpBuffer(key)) as Buffer | null;
+      // A job may have ended since its key was listed.
+      if (dump) copies.set(key, dump);
     }
     return copies;
   }
