@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type pg from 'pg';
+import { defaultRetryPolicy } from '../src/domain/retry-policy.js';
 import { ApiKeyLedger } from '../src/ledger/api-keys.js';
 import { connectWithin } from '../src/platform/database/connect.js';
 import { PrismaService } from '../src/platform/prisma/prisma.service.js';
@@ -39,7 +40,8 @@ async function runHour(stage: Stage, load: number): Promise<Finding[]> {
   const model = new RescanModel(wanted, TAKEN).run();
   const database = await createTestDatabase();
   const upstream = await startUpstream(stage, 1, { calls: CALLS_A_WINDOW, windowMs: WINDOW_MS / SCALE });
-  const service = await startServiceProcess(stage, upstream, database.url);
+  const LINGER = `${Math.round(defaultRetryPolicy.lingerMs / SCALE)}ms`;
+  const service = await startServiceProcess(stage, upstream, database.url, { LINGER });
   const client = await connectWithin(database.url, 5_000);
   try {
     await play(wanted, service, await admit(wanted, database.url));
