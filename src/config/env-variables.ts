@@ -105,7 +105,11 @@ export const envVariables = {
   ),
   lookupBackoffBase: wait('LOOKUP_BACKOFF_BASE', policy.lookup.backoff.baseMs, 'first wait after a lookup that failed'),
   lookupBackoffCap: wait('LOOKUP_BACKOFF_CAP', policy.lookup.backoff.capMs, 'longest wait after a lookup that failed'),
-  lookupGiveUpAfter: wait('LOOKUP_GIVE_UP_AFTER', policy.lookup.giveUpAfterMs, 'how long a lookup is tried'),
+  lookupGiveUpAfter: wait(
+    'LOOKUP_GIVE_UP_AFTER',
+    policy.lookup.giveUpAfterMs,
+    'how long a lookup is tried, and no longer than VERDICT_TIMEOUT',
+  ),
   lookupGiveUpAs: variable(
     'LOOKUP_GIVE_UP_AS',
     policy.lookup.giveUpAs,

@@ -72,15 +72,6 @@ function contradictions(values: Partial<Values>): string[] {
   if (isAbove(values.slowBackoffBase, values.slowBackoffCap)) {
     found.push('RETRY_SLOW_BACKOFF_CAP: must not be less than RETRY_SLOW_BACKOFF_BASE');
   }
-  const { lookupGrace, lookupGiveUpAfter, verdictTimeout } = values;
-  if (
-    lookupGrace !== undefined &&
-    lookupGiveUpAfter !== undefined &&
-    isAbove(lookupGrace + lookupGiveUpAfter, verdictTimeout)
-  ) {
-    // The watch over a call ends with it, and with the watch its lookups.
-    found.push('VERDICT_TIMEOUT: must not be less than LOOKUP_GRACE and LOOKUP_GIVE_UP_AFTER together');
-  }
   return found;
 }
 
