@@ -10,48 +10,23 @@ import {
   type WantedTask,
 } from './busy-hour.js';
 import { Events } from './events.js';
+import {
+  aRequest,
+  FREE,
+  hasWaiting,
+  HELD,
+  OVER,
+  toHead,
+  WAITING,
+  type RequestState,
+  type TaskState,
+} from './model-state.js';
+import type { Rule } from './rules.js';
 import { Tally, type Measured } from './tally.js';
 import { UpstreamModel, type ModelOutcome } from './upstream-model.js';
 
-/** A way to choose that the benchmark compares. */
-export interface Rule {
-  readonly name: string;
-  /** How long a call that is not full waits for company while `free` slots of the lane are free. */
-  readonly lingerMs: (free: number) => number;
-  /** Whose call is opened: in order; full calls before others; the fullest of all. */
-  readonly order: 'in order' | 'full first' | 'fullest';
-  /** One call for a whole failed set, where exactly that is wanted. */
-  readonly wholeTasks: boolean;
-}
-
 const LOOKUP_MS = 45_000 - 30_000 + 90_000;
 const BACKOFF_MS = 15_000;
-
-const FREE = 0;
-const WAITING = 1;
-const HELD = 2;
-const OVER = 3;
-
-interface TaskState {
-  readonly task: WantedTask;
-  readonly clusters: Uint8Array;
-  readonly requests: RequestState[];
-  waiting: number;
-  free: number;
-  live: number;
-}
-
-interface RequestState {
-  readonly wanted: WantedRequest;
-  readonly task: TaskState;
-  /** As the choosing code sees it. */
-  head: Head;
-  dueAt: number;
-  /** None waits before it. */
-  next: number;
-  /** Part of a rejected call: it goes alone. */
-  readonly part: readonly number[] | null;
-}
 
 /** The service in virtual time: its choosing, over a model of the lane. */
 export class RescanModel {
@@ -257,29 +232,5 @@ export class RescanModel {
   }
 }
 
-function hasWaiting(request: RequestState): boolean {
-  if (request.part) return true;
-  const { clusters } = request.task;
-  while (request.next < request.wanted.to && clusters[request.next] !== WAITING) request.next += 1;
-  return request.next < request.wanted.to;
-}
-
 /** No cluster of the hour is known from before, and all ids are alike: only halves are left. */
 const toCandidate = (cluster: number) => ({ cluster, clusterId: 'c', rejectedBefore: false, acceptedBefore: false });
-
-const aRequest = (
-  wanted: WantedRequest,
-  task: TaskState,
-  dueAt: number,
-  part: readonly number[] | null = null,
-): RequestState => ({ wanted, task, head: toHead(wanted, dueAt), dueAt, next: wanted.from, part });
-
-const toHead = (wanted: WantedRequest, dueAt: number): Head => ({
-  requestId: String(wanted.id).padStart(6, '0'),
-  scanTaskId: BigInt(wanted.task.id),
-  caller: wanted.caller,
-  priority: wanted.priority,
-  dueAt: new Date(dueAt),
-  deadline: null,
-  goesAlone: false,
-});

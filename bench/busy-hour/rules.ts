@@ -1,5 +1,15 @@
 import { defaultRetryPolicy } from '../../src/domain/retry-policy.js';
-import type { Rule } from './rescan-model.js';
+
+/** A way to choose that the benchmark compares. */
+export interface Rule {
+  readonly name: string;
+  /** How long a call that is not full waits for company while `free` slots of the lane are free. */
+  readonly lingerMs: (free: number) => number;
+  /** Whose call is opened: in order; full calls before others; the fullest of all. */
+  readonly order: 'in order' | 'full first' | 'fullest';
+  /** One call for a whole failed set, where exactly that is wanted. */
+  readonly wholeTasks: boolean;
+}
 
 const linger = (): number => defaultRetryPolicy.lingerMs;
 const scarce = (free: number): number => [0, 30_000, 15_000, 5_000, 1_000, 250][free] ?? 0;

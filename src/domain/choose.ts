@@ -37,8 +37,8 @@ interface Ranked {
   readonly head: Head;
   /** Its priority by now; urgent work beyond half of its caller's share counts as normal. */
   readonly rank: number;
-  /** Whole calls that its caller has had: nobody has a second one of a round before all have had their first. */
-  readonly round: number;
+  /** Whole calls that its caller has had: nobody begins a lap before all who wait have ended the one before. */
+  readonly lap: number;
 }
 
 const URGENT = priorityRank('urgent');
@@ -86,8 +86,8 @@ export function ripeAt({ priority, dueAt, deadline, goesAlone }: Head, lingerMs:
 }
 
 /**
- * Nothing is raised to `urgent`. Urgent work has at most half of a share, so nobody starves behind it; but under a backlog of more than
- * ten minutes everything would be urgent, and what is so indeed would wait as long as the rest.
+ * Nothing is raised to `urgent`. Urgent work goes first with at most half of a share, so nobody starves behind it; but under a backlog
+ * of more than ten minutes everything would be urgent, and what is so indeed would wait as long as the rest.
  */
 function rank(head: Head, queue: Queue, { leastBut, servedOf }: Standing): Ranked {
   const { caller, priority } = head;
@@ -96,7 +96,7 @@ function rank(head: Head, queue: Queue, { leastBut, servedOf }: Standing): Ranke
   return {
     head,
     rank: isUrgent ? URGENT : raised(head, queue.now),
-    round: Math.floor(servedOf(caller) + ROUNDING),
+    lap: Math.floor(servedOf(caller) + ROUNDING),
   };
 }
 
@@ -110,7 +110,7 @@ function compare(a: Ranked, b: Ranked): number {
   const deadline = ({ head }: Ranked): number => head.deadline?.getTime() ?? Number.MAX_SAFE_INTEGER;
   return (
     a.rank - b.rank ||
-    a.round - b.round ||
+    a.lap - b.lap ||
     deadline(a) - deadline(b) ||
     a.head.dueAt.getTime() - b.head.dueAt.getTime() ||
     (a.head.requestId < b.head.requestId ? -1 : 1)
