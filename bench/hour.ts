@@ -4,15 +4,17 @@ import { defaultRetryPolicy } from '../src/domain/retry-policy.js';
 import { ApiKeyLedger } from '../src/ledger/api-keys.js';
 import { connectWithin } from '../src/platform/database/connect.js';
 import { PrismaService } from '../src/platform/prisma/prisma.service.js';
+import { uuidFrom } from '../src/simulator/chance.js';
+import type { ScenarioInput } from '../src/simulator/simulator.js';
 import { hashOfKey } from '../src/security/api-keys.js';
 import { eventually } from '../test/support/eventually.js';
 import { createTestDatabase } from '../test/support/test-database.js';
 import { boundsOf } from './busy-hour/bounds.js';
 import { busyHour, CALLS_A_WINDOW, WINDOW_MS, type BusyHour, type WantedRequest } from './busy-hour/busy-hour.js';
+import { SCAN_MS } from './busy-hour/listing-model.js';
 import { RescanModel } from './busy-hour/rescan-model.js';
 import { TAKEN } from './busy-hour/rules.js';
 import type { Benchmark } from './support/benchmark.js';
-import { clusterIdOf } from './support/cluster-id.js';
 import type { Finding } from './support/report.js';
 import { startServiceProcess, type ServiceUnderTest } from './support/service.js';
 import type { Stage } from './support/stage.js';
@@ -35,13 +37,32 @@ export const hour: Benchmark = {
   },
 };
 
+const scaled = (ms: number): string => `${Math.round(ms / SCALE)}ms`;
+const FASTER = {
+  LINGER: scaled(defaultRetryPolicy.lingerMs),
+  LISTING_HOLD: scaled(defaultRetryPolicy.listing.holdMs),
+  LISTING_KEEP: scaled(defaultRetryPolicy.listing.keepMs),
+  // As if the verdict came with the end of the scan.
+  VERDICT_TIMEOUT: scaled(SCAN_MS),
+};
+
+/** Every wanted cluster has failed, and scans well after its retry. */
+const worldOf = ({ tasks }: BusyHour): Pick<ScenarioInput, 'tasks' | 'scans'> => ({
+  tasks: tasks.map(({ id, failed }) => ({ projectId: projectOf(0), taskId: `task-${id}`, failedClusters: failed })),
+  scans: { successRate: 1, stuckRate: 0, minMs: SCAN_MS / SCALE, maxMs: SCAN_MS / SCALE },
+});
+
 async function runHour(stage: Stage, load: number): Promise<Finding[]> {
   const wanted = busyHour(SEED, load, false);
   const model = new RescanModel(wanted, TAKEN).run();
   const database = await createTestDatabase();
-  const upstream = await startUpstream(stage, 1, { calls: CALLS_A_WINDOW, windowMs: WINDOW_MS / SCALE });
-  const LINGER = `${Math.round(defaultRetryPolicy.lingerMs / SCALE)}ms`;
-  const service = await startServiceProcess(stage, upstream, database.url, { LINGER });
+  const upstream = await startUpstream(
+    stage,
+    1,
+    { calls: CALLS_A_WINDOW, windowMs: WINDOW_MS / SCALE },
+    worldOf(wanted),
+  );
+  const service = await startServiceProcess(stage, upstream, database.url, FASTER);
   const client = await connectWithin(database.url, 5_000);
   try {
     await play(wanted, service, await admit(wanted, database.url));
@@ -102,7 +123,7 @@ async function play(
 }
 
 function bodyOf({ task, from, to, priority }: WantedRequest): string {
-  const clusterIds = Array.from({ length: to - from }, (_one, n) => clusterIdOf(`${task.id} ${from + n}`));
+  const clusterIds = Array.from({ length: to - from }, (_one, n) => uuidFrom('cluster', `task-${task.id}`, from + n));
   const wish = { projectId: projectOf(0), taskId: `task-${task.id}`, range: 'specific_cluster', clusterIds };
   return JSON.stringify({ ...wish, priority: priority === 0 ? 'urgent' : 'normal' });
 }

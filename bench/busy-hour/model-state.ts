@@ -14,6 +14,8 @@ export interface TaskState {
   waiting: number;
   free: number;
   live: number;
+  /** When a call of it was accepted last. */
+  calledAt: number;
 }
 
 export interface RequestState {

@@ -1,4 +1,4 @@
-import { charged, inOrder, ripeAt, type Head, type Share } from '../../src/domain/choose.js';
+import { charged, inOrder, nextTasks, ripeAt, type Head, type Share } from '../../src/domain/choose.js';
 import { splitRejected } from '../../src/domain/split.js';
 import { Random } from '../../test/support/random.js';
 import {
@@ -10,6 +10,7 @@ import {
   type WantedTask,
 } from './busy-hour.js';
 import { Events } from './events.js';
+import { ListingModel } from './listing-model.js';
 import {
   aRequest,
   FREE,
@@ -32,6 +33,7 @@ const BACKOFF_MS = 15_000;
 export class RescanModel {
   private readonly events = new Events();
   private readonly upstream: UpstreamModel;
+  private readonly listings: ListingModel;
   private readonly tally: Tally;
   private readonly random: Random;
   private readonly tasks = new Map<WantedTask, TaskState>();
@@ -48,11 +50,20 @@ export class RescanModel {
     private readonly rule: Rule,
   ) {
     this.upstream = new UpstreamModel(hour, this.events);
+    this.listings = new ListingModel(this.events, () => this.look());
     this.tally = new Tally(hour);
     this.random = new Random(hour.seed + 1);
     for (const task of hour.tasks) {
       const clusters = new Uint8Array(task.failed);
-      this.tasks.set(task, { task, clusters, requests: [], waiting: 0, free: task.failed, live: 0 });
+      this.tasks.set(task, {
+        task,
+        clusters,
+        requests: [],
+        waiting: 0,
+        free: task.failed,
+        live: 0,
+        calledAt: -Infinity,
+      });
     }
   }
 
@@ -77,6 +88,7 @@ export class RescanModel {
     }
     this.tally.over(wanted, over, this.events.now);
     this.waiting.add(request);
+    if (isLarge(wanted) && this.rule.wholeSets === 'listed') this.listings.want(task);
     this.look();
   }
 
@@ -96,7 +108,11 @@ export class RescanModel {
     const free = this.slots.filter((freeAt) => freeAt <= now).length;
     const byHead = this.heads(now);
     const queue = { heads: [...byHead.keys()], shares: this.shares, virtualTime: this.virtualTime, now: new Date(now) };
-    const ordered = inOrder(queue);
+    const next = new Set(this.rule.order === 'by age' ? [] : nextTasks(queue));
+    const full = [...byHead].filter(
+      ([head]) => next.has(head.scanTaskId) && this.fullness(byHead, head) >= CLUSTERS_A_CALL,
+    );
+    const ordered = inOrder(queue, new Set(full.map(([head]) => head.scanTaskId)));
     if (this.rule.order === 'full first') {
       const full = (head: Head): number => Number(this.fullness(byHead, head) < CLUSTERS_A_CALL);
       ordered.sort((a, b) => a.priority - b.priority || full(a) - full(b));
@@ -111,6 +127,14 @@ export class RescanModel {
       if (!request || at > now) {
         nextRipeAt = Math.min(nextRipeAt, at);
         continue;
+      }
+      if (
+        this.rule.wholeSets === 'listed' &&
+        isLarge(request.wanted) &&
+        !request.part &&
+        !this.listings.isExact(request.task)
+      ) {
+        if (this.listings.want(request.task)) continue;
       }
       const { share, virtualTime } = charged(queue, head);
       this.shares.set(head.caller, share);
@@ -134,7 +158,7 @@ export class RescanModel {
     const first: [Map<string, RequestState>, Map<string, RequestState>] = [new Map(), new Map()];
     for (const request of this.waiting) {
       if (!hasWaiting(request)) this.waiting.delete(request);
-      else if (request.dueAt <= now) {
+      else if (request.dueAt <= now && !this.isHeld(request)) {
         const { caller, priority } = request.wanted;
         const other = first[priority].get(caller);
         if (!other || request.dueAt < other.dueAt) first[priority].set(caller, request);
@@ -160,7 +184,7 @@ export class RescanModel {
   /** The clusters of whom it was opened for, then those of all others who wait for the task. */
   private fill(opened: RequestState): number[] {
     const { task } = opened;
-    const isWhole = this.rule.wholeTasks && task.free === 0 && task.live === 0;
+    const isWhole = this.isWhole(task);
     const room = isWhole ? Infinity : CLUSTERS_A_CALL;
     const taken: number[] = [];
     const others = task.requests.filter((request) => request !== opened && request.dueAt <= this.events.now);
@@ -173,6 +197,15 @@ export class RescanModel {
     }
     task.waiting -= taken.length;
     return taken;
+  }
+
+  private isHeld({ task, wanted, part }: RequestState): boolean {
+    return this.rule.wholeSets === 'listed' && part === null && this.listings.isHeld(task, wanted);
+  }
+
+  private isWhole(task: TaskState): boolean {
+    if (this.rule.wholeSets === 'listed') return this.listings.isExact(task);
+    return this.rule.wholeSets === 'known' && task.free === 0 && task.live === 0;
   }
 
   private settle(task: TaskState, opened: RequestState, clusters: readonly number[], outcome: ModelOutcome): void {
@@ -217,6 +250,7 @@ export class RescanModel {
   }
 
   private end(task: TaskState, clusters: readonly number[]): void {
+    task.calledAt = this.events.now;
     for (const cluster of clusters) task.clusters[cluster] = OVER;
     for (const { wanted } of task.requests) {
       let over = 0;
@@ -231,6 +265,9 @@ export class RescanModel {
     return state;
   }
 }
+
+/** More than one call takes: a listing may save calls. */
+const isLarge = ({ priority, from, to }: WantedRequest): boolean => priority > 0 && to - from > CLUSTERS_A_CALL;
 
 /** No cluster of the hour is known from before, and all ids are alike: only halves are left. */
 const toCandidate = (cluster: number) => ({ cluster, clusterId: 'c', rejectedBefore: false, acceptedBefore: false });

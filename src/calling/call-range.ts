@@ -8,13 +8,16 @@ export interface CallRange {
   readonly targetIds: readonly bigint[];
   /** Of each target's cluster; empty where all are "every failed item". */
   readonly scanMasks: readonly number[];
+  /** 0: those of the whole task, none of which is known. */
+  readonly clusterCount: number;
 }
 
 /**
  * What is sent for the targets that a call took: each cluster once, with the scan types of all who want it united. None given
  * means every failed item, and so does a union with it.
+ * @param asWholeTask they are all that has failed of the task
  */
-export function toRange(taken: readonly Filled[]): CallRange {
+export function toRange(taken: readonly Filled[], asWholeTask = false): CallRange {
   const byCluster = new Map<string, Filled[]>();
   for (const target of taken) {
     const others = byCluster.get(target.clusterId ?? '');
@@ -22,7 +25,10 @@ export function toRange(taken: readonly Filled[]): CallRange {
     else byCluster.set(target.clusterId ?? '', [target]);
   }
   const targetIds = [...byCluster.values()].flat().map(({ targetId }) => targetId);
-  if (byCluster.has('')) return { range: { rangeType: 'all_failed_cluster' }, targetIds, scanMasks: [] };
+  if (asWholeTask || byCluster.has('')) {
+    const clusterCount = byCluster.has('') ? 0 : byCluster.size;
+    return { range: { rangeType: 'all_failed_cluster' }, targetIds, scanMasks: [], clusterCount };
+  }
   const clusters: ClusterRange[] = [...byCluster].map(([clusterId, targets]) => ({
     clusterId,
     scanTypes: united(targets),
@@ -32,6 +38,7 @@ export function toRange(taken: readonly Filled[]): CallRange {
     range: { rangeType: 'specific_cluster', clusters },
     targetIds,
     scanMasks: masks.every((mask) => mask === ALL_SCAN_TYPES) ? [] : masks,
+    clusterCount: clusters.length,
   };
 }
 

@@ -4,19 +4,21 @@ import type { AppConfig } from '../config/app-config.js';
 import type { Lane } from '../config/lanes.js';
 import { APP_CONFIG } from '../config/tokens.js';
 import { MAX_CLUSTERS_PER_CALL } from '../domain/call.js';
-import { charged, inOrder, ripeAt, type Head } from '../domain/choose.js';
+import { charged, inOrder, nextTasks, ripeAt, type Head } from '../domain/choose.js';
 import { laneGate } from '../domain/lane.js';
+import { priorityRank } from '../domain/priority.js';
 import { CallLedger } from '../ledger/calls.js';
 import { ChoosingLedger, type ChosenTask, type LaneQueue } from '../ledger/choosing.js';
 import { applyMoves, lockRequests, type Move } from '../ledger/counts.js';
 import { FillingLedger, type Filled } from '../ledger/filling.js';
 import { LaneLedger, type LaneReading } from '../ledger/lanes.js';
+import { ListingLedger } from '../ledger/listings.js';
 import { Clock } from '../platform/clock.js';
 import { crashPoint } from '../platform/crash-points.js';
 import { PrismaService, type Tx } from '../platform/prisma/prisma.service.js';
 import { processName } from '../platform/process-name.js';
 import { retryTaskBody, type RetryRange } from '../upstream/wire.js';
-import { toRange } from './call-range.js';
+import { toRange, type CallRange } from './call-range.js';
 
 /** A call whose row is committed, and that may be sent. */
 export interface StartedCall {
@@ -54,6 +56,7 @@ export class CallStarter {
     private readonly lanes: LaneLedger,
     private readonly choosing: ChoosingLedger,
     private readonly filling: FillingLedger,
+    private readonly listings: ListingLedger,
     private readonly calls: CallLedger,
   ) {}
 
@@ -87,7 +90,8 @@ export class CallStarter {
     for (const head of ready) {
       if (tried.size >= MAX_TASKS || tried.has(head.scanTaskId)) continue;
       tried.add(head.scanTaskId);
-      const task = await this.choosing.lockTask(tx, head, now);
+      const task = await this.choosing.lockTask(tx, head, now, this.config.policy.listing.keepMs);
+      if (task && (await this.waitsForListing(tx, head, task, now))) continue;
       const call = task && (await this.fillAndWrite(tx, lane, reading, task, leasedAtMs));
       if (!call) continue;
       await this.lanes.charge(tx, lane.id, head.caller, charged(queue, head));
@@ -99,15 +103,25 @@ export class CallStarter {
   /** In order, up to the last that does not wait for company any more. */
   private async readyHeads(tx: Tx, queue: LaneQueue): Promise<{ ready: readonly Head[]; nextRipeAt: Date | null }> {
     const { lingerMs } = this.config.policy;
-    const ordered = inOrder(queue);
-    const unripe = ordered.filter((head) => ripeAt(head, lingerMs) > queue.now);
-    if (unripe.length === 0) return { ready: ordered, nextRipeAt: null };
-    const tasks = [...new Set(unripe.map(({ scanTaskId }) => scanTaskId))];
+    const tasks = nextTasks(queue);
+    const unripe = queue.heads.filter((head) => ripeAt(head, lingerMs) > queue.now);
+    if (unripe.length === 0 && tasks.length < 2) return { ready: inOrder(queue), nextRipeAt: null };
     const full = await this.choosing.fullTasks(tx, tasks, queue.now);
+    const ordered = inOrder(queue, full);
     const isReady = (head: Head): boolean => ripeAt(head, lingerMs) <= queue.now || full.has(head.scanTaskId);
     // Nobody is overtaken while it lingers: where the slot is wanted by one behind it, it goes.
     const ready = ordered.slice(0, ordered.findLastIndex(isReady) + 1);
     return { ready, nextRipeAt: earliest(...unripe.map((head) => ripeAt(head, lingerMs))) };
+  }
+
+  /** What more than one call would be needed for is listed first, as long as that takes no longer than the policy says. */
+  private waitsForListing(tx: Tx, head: Head, task: ChosenTask, now: Date): Promise<boolean> {
+    const { keepMs, holdMs } = this.config.policy.listing;
+    const isUrgent =
+      head.priority === priorityRank('urgent') || (head.deadline?.getTime() ?? Infinity) <= now.getTime() + holdMs;
+    if (!task.isLarge || task.listed !== 'no' || isUrgent || task.opening.kind === 'part')
+      return Promise.resolve(false);
+    return this.listings.want(tx, task.scanTaskId, { now, keepMs, holdMs, anew: false });
   }
 
   private async fillAndWrite(
@@ -117,25 +131,41 @@ export class CallStarter {
     task: ChosenTask,
     leasedAtMs: number,
   ): Promise<StartedCall | null> {
-    const filled = await this.fill(tx, task, reading.callId, reading.situation.now);
+    const { callId } = reading;
+    const { now } = reading.situation;
+    const isExact = task.listed === 'exact' && task.opening.kind === 'clusters';
+    const whole = isExact ? await this.filling.wholeSet(tx, task, callId, now) : [];
+    const filled = whole.length > 0 ? whole : await this.fill(tx, task, callId, now);
     crashPoint('start.filled');
     const taken = filled.filter((target) => target.taken);
     if (taken.length === 0) {
-      await this.filling.letGo(tx, reading.callId);
+      await this.filling.letGo(tx, callId);
       if (filled.length === 0) await this.filling.parkRequests(tx, task);
       await this.count(tx, filled);
       return null;
     }
-    const { range, targetIds, scanMasks } = toRange(taken);
+    const content = toRange(taken, whole.length > 0);
+    const { range } = content;
     const body = retryTaskBody(range);
-    await this.writeCall(tx, lane, reading, task, { range, targetIds, scanMasks, body, taken });
+    await this.writeCall(tx, lane, reading, task, { ...content, body, taken });
     await this.count(tx, filled);
     crashPoint('start.written');
-    const { callId: id, clockOffsetMs } = reading;
-    const at = new Date(reading.situation.now.getTime() + clockOffsetMs);
+    const { clockOffsetMs } = reading;
+    const at = new Date(now.getTime() + clockOffsetMs);
     const { projectId, taskId, enterpriseProjectId } = task;
     const credential = lane.credential.name;
-    return { id, credential, projectId, taskId, enterpriseProjectId, range, body, at, clockOffsetMs, leasedAtMs };
+    return {
+      id: callId,
+      credential,
+      projectId,
+      taskId,
+      enterpriseProjectId,
+      range,
+      body,
+      at,
+      clockOffsetMs,
+      leasedAtMs,
+    };
   }
 
   /** Pass by pass until the call is full or nothing is left: a pass ends early where many want the same clusters. */
@@ -158,13 +188,7 @@ export class CallStarter {
     lane: Lane,
     reading: LaneReading,
     task: ChosenTask,
-    content: {
-      range: RetryRange;
-      targetIds: readonly bigint[];
-      scanMasks: readonly number[];
-      body: string;
-      taken: readonly Filled[];
-    },
+    content: CallRange & { readonly body: string; readonly taken: readonly Filled[] },
   ): Promise<void> {
     const { opening } = task;
     const leaseMs = lane.credential.timeoutMs + this.config.policy.leaseMarginMs;
@@ -178,7 +202,7 @@ export class CallStarter {
         scanTaskId: task.scanTaskId,
         projectId: task.projectId,
         rangeType: content.range.rangeType,
-        clusterCount: content.range.rangeType === 'specific_cluster' ? content.range.clusters.length : 0,
+        clusterCount: content.clusterCount,
         targetIds: content.targetIds,
         scanMasks: content.scanMasks,
         bodySha256: new Uint8Array(createHash('sha256').update(content.body).digest()),

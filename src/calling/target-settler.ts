@@ -9,6 +9,7 @@ import type { Reason } from '../domain/target.js';
 import { CallLedger, type CallCluster, type CallFacts } from '../ledger/calls.js';
 import { applyMoves, lockRequests, type Move } from '../ledger/counts.js';
 import { LeavingLedger } from '../ledger/leaving.js';
+import { ListingLedger } from '../ledger/listings.js';
 import { ReleasingLedger, type Inherited } from '../ledger/releasing.js';
 import { SuspectLedger } from '../ledger/suspects.js';
 import type { Tx } from '../platform/prisma/prisma.service.js';
@@ -27,6 +28,7 @@ export class TargetSettler {
     private readonly leaving: LeavingLedger,
     private readonly releasing: ReleasingLedger,
     private readonly suspects: SuspectLedger,
+    private readonly listings: ListingLedger,
   ) {}
 
   /** @returns the requests that ended by it */
@@ -37,6 +39,7 @@ export class TargetSettler {
     switch (targets.kind) {
       case 'stay': {
         const to = decision.call === 'accepted' ? 'accepted' : 'unknown';
+        if (to === 'accepted') await this.listMeant(tx, call);
         return this.count(tx, await this.leaving.stay(tx, call.id, ids, from, to));
       }
       case 'wait': {
@@ -45,6 +48,8 @@ export class TargetSettler {
         const lastAnswer = describe(outcome.evidence);
         const { maxAttempts } = this.config.policy;
         const wait = { from, dueAt, costsAttempt, maxAttempts, lastAnswer, parts: [] };
+        // Refused as a whole, they go by their clusters.
+        if (decision.call === 'rejected') await this.listings.spoil(tx, call.scanTaskId);
         return this.leave(tx, call, await this.leaving.waitAgain(tx, call.id, ids, call.now, wait), null);
       }
       case 'split':
@@ -60,6 +65,7 @@ export class TargetSettler {
   async end(tx: Tx, call: CallFacts, inherited: Inherited): Promise<string[]> {
     const { result, reason } = inherited;
     const moves = await this.leaving.end(tx, call.id, call.targetIds, countedAs(call), result, reason);
+    await this.listings.spoil(tx, call.scanTaskId);
     return this.leave(tx, call, moves, inherited);
   }
 
@@ -110,7 +116,9 @@ export class TargetSettler {
     const others = new Set([...taken, ...lost]);
     const gone = call.targetIds.filter((id) => !others.has(id));
     const staying = await this.leaving.stay(tx, call.id, taken, 'unknown', 'accepted');
+    if (taken.length > 0) await this.listMeant(tx, call);
     if (gone.length + lost.length === 0) return this.count(tx, staying);
+    await this.listings.spoil(tx, call.scanTaskId);
     const ended = await this.endLost(tx, call, lost, [...taken, ...gone]);
     const leaving = await this.leaving.waitAgain(tx, call.id, gone, call.now, {
       from: 'unknown',
@@ -121,6 +129,14 @@ export class TargetSettler {
       parts: [],
     });
     return this.leave(tx, call, [...staying, ...ended, ...leaving], null, taken);
+  }
+
+  /** Which clusters an accepted call for a whole task meant is told by a listing, once its effect shows. */
+  private async listMeant(tx: Tx, { clusterCount, rangeType, scanTaskId, now }: CallFacts): Promise<void> {
+    if (rangeType !== 'all_failed_cluster' || clusterCount > 0) return;
+    const { listing, lookup } = this.config.policy;
+    const dueAt = new Date(now.getTime() + lookup.graceMs);
+    await this.listings.want(tx, scanTaskId, { now, dueAt, ...listing, anew: true });
   }
 
   private async endLost(tx: Tx, call: CallFacts, lost: readonly bigint[], kept: readonly bigint[]): Promise<Move[]> {

@@ -116,6 +116,16 @@ export const envVariables = {
     'what becomes of targets whose fate cannot be found out: unverified, or send_again, which may repeat a call',
     oneOf('unverified', 'send_again'),
   ),
+  listingKeep: wait(
+    'LISTING_KEEP',
+    policy.listing.keepMs,
+    'how long a listing of a scan task counts, and how long large requests wait for one at most',
+  ),
+  listingHold: wait(
+    'LISTING_HOLD',
+    policy.listing.holdMs,
+    "how long large requests wait for a listing's next page, beyond a window of its lane",
+  ),
   maxAge: wait('MAX_AGE', policy.maxAgeMs, 'after it a target that is still waiting is expired'),
   breakerFailures: variable(
     'BREAKER_FAILURES',

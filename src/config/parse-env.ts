@@ -111,6 +111,7 @@ function toPolicy(values: Values): RetryPolicy {
       giveUpAfterMs: values.lookupGiveUpAfter,
       giveUpAs: values.lookupGiveUpAs,
     }),
+    listing: Object.freeze({ keepMs: values.listingKeep, holdMs: values.listingHold }),
     maxAgeMs: values.maxAge,
     breaker: Object.freeze({ failures: values.breakerFailures, openMs: values.breakerOpen }),
     credentialOpenMs: values.credentialOpen,

@@ -39,6 +39,8 @@ interface Ranked {
   readonly rank: number;
   /** Whole calls that its caller has had: nobody begins a lap before all who wait have ended the one before. */
   readonly lap: number;
+  /** As much waits for its scan task as a call takes. */
+  readonly isFull: boolean;
 }
 
 const URGENT = priorityRank('urgent');
@@ -46,17 +48,26 @@ const NORMAL = priorityRank('normal');
 const NEW: Share = { weight: 1, served: 0, urgentServed: 0 };
 /** Waiting raises the priority by one for each of these, up to `normal`: see `rank`. */
 const RAISED_AFTER_MS = 10 * 60_000;
+const WEIGHED = 10;
 /** Of sums of 1/weight. */
 const ROUNDING = 1e-9;
 
 /**
- * Whose turn it is: priority, raised by waiting; the caller who has had least; the nearest deadline; the longest wait. So a caller with
- * a million clusters delays another's ten by one call, and each further caller with work of that priority by one more.
+ * Whose turn it is: priority, raised by waiting; the caller who has had least; the nearest deadline; a full call before one that may
+ * still fill up; the longest wait. So a caller with a million clusters delays another's ten by one call, and each further caller with
+ * work of that priority by one more.
+ * @param full the scan tasks for which as much waits as a call takes
  */
-export function inOrder(queue: Queue): Head[] {
+export function inOrder(queue: Queue, full: ReadonlySet<bigint> = new Set()): Head[] {
   const standing = standingOf(queue);
-  const ranked = queue.heads.map((head) => rank(head, queue, standing));
+  const ranked = queue.heads.map((head) => rank(head, queue, standing, full.has(head.scanTaskId)));
   return ranked.sort(compare).map(({ head }) => head);
+}
+
+/** The scan tasks of those who are next in turn: of so many it pays to know whether a full call waits for them. */
+export function nextTasks(queue: Queue): bigint[] {
+  const next = inOrder(queue).slice(0, WEIGHED);
+  return [...new Set(next.map(({ scanTaskId }) => scanTaskId))];
 }
 
 export interface Charge {
@@ -89,7 +100,7 @@ export function ripeAt({ priority, dueAt, deadline, goesAlone }: Head, lingerMs:
  * Nothing is raised to `urgent`. Urgent work goes first with at most half of a share, so nobody starves behind it; but under a backlog
  * of more than ten minutes everything would be urgent, and what is so indeed would wait as long as the rest.
  */
-function rank(head: Head, queue: Queue, { leastBut, servedOf }: Standing): Ranked {
+function rank(head: Head, queue: Queue, { leastBut, servedOf }: Standing, isFull: boolean): Ranked {
   const { caller, priority } = head;
   const { urgentServed } = queue.shares.get(caller) ?? NEW;
   const isUrgent = priority === URGENT && urgentServed <= leastBut(caller) + ROUNDING;
@@ -97,6 +108,7 @@ function rank(head: Head, queue: Queue, { leastBut, servedOf }: Standing): Ranke
     head,
     rank: isUrgent ? URGENT : raised(head, queue.now),
     lap: Math.floor(servedOf(caller) + ROUNDING),
+    isFull,
   };
 }
 
@@ -112,6 +124,7 @@ function compare(a: Ranked, b: Ranked): number {
     a.rank - b.rank ||
     a.lap - b.lap ||
     deadline(a) - deadline(b) ||
+    Number(b.isFull) - Number(a.isFull) ||
     a.head.dueAt.getTime() - b.head.dueAt.getTime() ||
     (a.head.requestId < b.head.requestId ? -1 : 1)
   );

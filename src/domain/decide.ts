@@ -136,8 +136,9 @@ function unavailable(
 }
 
 function rejected(outcome: Extract<CallOutcome, { kind: 'rejected' }>, context: CallContext): TargetsDecision {
-  const divisible = context.rangeType === 'specific_cluster' && context.clusterCount > 1;
-  return outcome.blames === 'cluster' && divisible ? { kind: 'split' } : { kind: 'end', result: 'rejected' };
+  if (outcome.blames === 'task' || context.clusterCount <= 1) return { kind: 'end', result: 'rejected' };
+  // One call for all that had failed: each of its clusters is known, and goes by its id next.
+  return context.rangeType === 'specific_cluster' ? { kind: 'split' } : again(0, true);
 }
 
 function notSent(

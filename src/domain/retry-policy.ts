@@ -14,6 +14,14 @@ export interface LookupPolicy {
   readonly giveUpAs: 'unverified' | 'send_again';
 }
 
+/** How what has failed of a scan task is found out before a large call. */
+export interface ListingPolicy {
+  /** How long it counts, and how long it is waited for at most. */
+  readonly keepMs: number;
+  /** How long large requests wait for its next page, beyond the lane's window. */
+  readonly holdMs: number;
+}
+
 /** The numbers that a decision depends on. `version` goes with every decision into the record. */
 export interface RetryPolicy {
   readonly version: string;
@@ -27,6 +35,7 @@ export interface RetryPolicy {
   readonly leaseMarginMs: number;
   readonly verdictTimeoutMs: number;
   readonly lookup: LookupPolicy;
+  readonly listing: ListingPolicy;
   readonly maxAgeMs: number;
   /** Failures in a row that open a lane, and for how long. */
   readonly breaker: { readonly failures: number; readonly openMs: number };
@@ -56,6 +65,7 @@ export const defaultRetryPolicy: RetryPolicy = {
     giveUpAfterMs: 2 * HOUR,
     giveUpAs: 'unverified',
   },
+  listing: { keepMs: 5 * MINUTE, holdMs: 30 * SECOND },
   maxAgeMs: 7 * 24 * HOUR,
   breaker: { failures: 5, openMs: MINUTE },
   credentialOpenMs: 5 * MINUTE,

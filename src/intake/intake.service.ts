@@ -3,10 +3,12 @@ import { createHash } from 'node:crypto';
 import type { AppConfig } from '../config/app-config.js';
 import { lanesOf, lanesServing, type Lane } from '../config/lanes.js';
 import { APP_CONFIG } from '../config/tokens.js';
+import { MAX_CLUSTERS_PER_CALL } from '../domain/call.js';
 import { DomainError } from '../domain/domain-error.js';
 import type { Estimate } from '../domain/estimate.js';
 import { priorityRank, type Priority } from '../domain/priority.js';
 import { submissionMeaning, type RequestSource, type Submission } from '../domain/request.js';
+import { ListingLedger } from '../ledger/listings.js';
 import { RequestLedger } from '../ledger/requests.js';
 import { noSuchThing } from '../platform/http/path-id.js';
 import { PrismaService, type Tx } from '../platform/prisma/prisma.service.js';
@@ -50,6 +52,7 @@ export class IntakeService {
     private readonly prisma: PrismaService,
     private readonly requests: RequestLedger,
     private readonly reader: RequestReader,
+    private readonly listings: ListingLedger,
     private readonly estimator: Estimator,
     private readonly bells: Bells,
     private readonly metrics: Metrics,
@@ -84,7 +87,7 @@ export class IntakeService {
     crashPoint('submit.committed');
     if (fresh) {
       this.metrics.requestSubmitted(wish.source);
-      await this.bells.ring(lanes.map(({ id }) => id));
+      await this.bells.ring([...lanes, ...this.listLanes(wish)].map(({ id }) => id));
     }
     crashPoint('submit.rung');
     return { request: await this.reader.findAsAccepted(requestId, principal), replayed: !fresh };
@@ -140,7 +143,7 @@ export class IntakeService {
       this.refuseBeyondLimits(open, submission);
       const { source, replayOf } = wish;
       const { maxAgeMs } = this.config.policy;
-      await this.requests.insert(tx, {
+      const { scanTaskId } = await this.requests.insert(tx, {
         id: taken.requestId,
         submission,
         submitter: principal,
@@ -149,9 +152,23 @@ export class IntakeService {
         maxAgeMs,
         promised,
       });
+      await this.wantListing(tx, scanTaskId, submission, now);
       crashPoint('submit.stored');
       return taken;
     });
+  }
+
+  /** Those that may be asked for a listing now. */
+  private listLanes({ projectId, clusters }: Wish): readonly Lane[] {
+    const may = clusters === 0 || clusters > MAX_CLUSTERS_PER_CALL;
+    return may ? lanesServing(this.lanes, projectId, 'listTasks') : [];
+  }
+
+  /** What is more than one call takes is listed before it leaves; what has all been asked for may go in one call then. */
+  private async wantListing(tx: Tx, scanTaskId: bigint, submission: Submission, now: Date): Promise<void> {
+    const anew = submission.range === 'all_failed_cluster';
+    if (submission.priority === 'urgent' || (!anew && submission.clusterIds.length <= MAX_CLUSTERS_PER_CALL)) return;
+    await this.listings.want(tx, scanTaskId, { now, ...this.config.policy.listing, anew });
   }
 
   private refuseBeyondLimits(open: number, submission: Submission): void {

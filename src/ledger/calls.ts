@@ -191,6 +191,13 @@ export class CallLedger {
     return spent === 1;
   }
 
+  /** Ends the watch over an accepted call whose targets have all come to their end; false when somebody else has. */
+  async leaveWatch(tx: Tx, callId: string): Promise<boolean> {
+    const left = await tx.$executeRaw`
+      UPDATE call SET verdict_due_at = NULL WHERE id = ${callId}::uuid AND state = 'accepted' AND verdict_due_at IS NOT NULL`;
+    return left === 1;
+  }
+
   /** Ends the watch over an accepted or unknown call whose time is over; null when somebody else has. */
   async endWatch(tx: Tx, callId: string): Promise<CallState | null> {
     const [row] = await tx.$queryRaw<{ state: CallState }[]>`

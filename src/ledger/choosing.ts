@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { MAX_CLUSTERS_PER_CALL } from '../domain/call.js';
 import type { Head, Queue, Share } from '../domain/choose.js';
+import { priorityRank } from '../domain/priority.js';
 import { Prisma } from '../generated/prisma/client.js';
 import type { Tx } from '../platform/prisma/prisma.service.js';
 
@@ -17,6 +18,10 @@ export interface ChosenTask {
   readonly requestId: string;
   /** What its first target asks for; only a hint, read before the lock was held. */
   readonly opening: Opening;
+  /** More than one call takes, or the whole task: a listing of what has failed may save calls. */
+  readonly isLarge: boolean;
+  /** What is known of the task by a listing that is not too old: which clusters have failed, or nothing. */
+  readonly listed: 'exact' | 'complete' | 'no';
 }
 
 export type Opening =
@@ -32,6 +37,8 @@ interface TaskRow {
   whole_task: boolean | null;
   split_parent: string | null;
   split_half: number | null;
+  is_large: boolean;
+  listed: ChosenTask['listed'];
 }
 
 /** The work of a lane as it stands, for `inOrder` to choose from. */
@@ -69,7 +76,7 @@ export class ChoosingLedger {
     now: Date,
   ): Promise<LaneQueue> {
     const [row] = await tx.$queryRaw<{ heads: HeadRow[] | null; nextDueAt: Date | null }[]>`
-      WITH RECURSIVE first AS (${firstOfGroups(projects, Prisma.sql`AND expires_at > ${now}::timestamptz`)}),
+      WITH RECURSIVE first AS (${firstOfGroups(projects, Prisma.sql`AND expires_at > ${now}::timestamptz AND ${isFree(now)}`)}),
       head AS (
         SELECT ${HEAD} FROM first WHERE next_due_at <= ${now}::timestamptz
          UNION
@@ -77,7 +84,7 @@ export class ChoosingLedger {
                SELECT ${HEAD} FROM (
                       SELECT ${HEAD}, expires_at FROM request
                        WHERE project_id = first.project_id AND caller = first.caller AND priority = first.priority
-                         AND waiting > 0 AND deadline IS NOT NULL
+                         AND waiting > 0 AND deadline IS NOT NULL AND ${isFree(now)}
                        ORDER BY deadline, id LIMIT ${DEADLINES}::int) AS request
                 WHERE next_due_at <= ${now}::timestamptz AND expires_at > ${now}::timestamptz
                 ORDER BY deadline, id LIMIT 1) AS nearest
@@ -86,8 +93,10 @@ export class ChoosingLedger {
                'requestId', head.id, 'scanTaskId', head.scan_task_id::text, 'caller', head.caller, 'priority', priority,
                'dueAt', next_due_at, 'deadline', deadline, 'goesAlone', alone,
                'weight', weight, 'served', served, 'urgentServed', urgent_served)) AS heads,
-             (SELECT min(next_due_at) FROM first
-               WHERE next_due_at > ${now}::timestamptz AND next_due_at < 'infinity') AS "nextDueAt"
+             least((SELECT min(next_due_at) FROM first
+                     WHERE next_due_at > ${now}::timestamptz AND next_due_at < 'infinity'),
+                   (SELECT min(hold_until) FROM listing
+                     WHERE hold_until > ${now}::timestamptz AND project_id IN (${served(projects)}))) AS "nextDueAt"
         FROM head
         LEFT JOIN LATERAL (
              SELECT cluster_id IS NULL OR split_parent IS NOT NULL AS alone FROM target
@@ -118,15 +127,25 @@ export class ChoosingLedger {
    * Locks a scan task under all its enterprise projects, since they are views of the same clusters; null where somebody has it.
    * Two starters of one task always share a row: what one of them sees is a part of what the other sees.
    */
-  async lockTask(tx: Tx, { scanTaskId, requestId }: Head, now: Date): Promise<ChosenTask | null> {
+  async lockTask(
+    tx: Tx,
+    { scanTaskId, requestId }: Head,
+    now: Date,
+    listingKeepMs: number,
+  ): Promise<ChosenTask | null> {
+    const oldest = new Date(now.getTime() - listingKeepMs);
     const [row] = await tx.$queryRaw<TaskRow[]>`
       WITH same AS (
         SELECT other.id FROM scan_task AS own JOIN scan_task AS other USING (project_id, task_id)
          WHERE own.id = ${scanTaskId}),
       locked AS (
         SELECT id FROM scan_task WHERE id IN (SELECT id FROM same) ORDER BY id FOR UPDATE SKIP LOCKED)
-      SELECT task.project_id, task.task_id, task.enterprise_project_id, opening.*
+      SELECT task.project_id, task.task_id, task.enterprise_project_id, opening.*, ${IS_LARGE} AS is_large,
+             CASE WHEN listing.completed_at IS NULL OR listing.step <> 'complete' OR listing.completed_at < ${oldest}::timestamptz THEN 'no'
+                  WHEN listing.exact THEN 'exact' ELSE 'complete' END AS listed
         FROM scan_task AS task
+        JOIN request ON request.id = ${requestId}::uuid
+        LEFT JOIN listing ON listing.scan_task_id = task.id
         LEFT JOIN LATERAL (
              SELECT cluster_id IS NULL AS whole_task, split_parent, split_half FROM target
               WHERE request_id = ${requestId}::uuid AND state = 'waiting' AND due_at <= ${now}::timestamptz
@@ -163,6 +182,15 @@ export function served(projects: ServedProjects): Prisma.Sql {
     ? Prisma.sql`SELECT id FROM project WHERE paused_at IS NULL`
     : Prisma.sql`SELECT id FROM project WHERE id = ANY(${[...projects]}::text[]) AND paused_at IS NULL`;
 }
+
+const IS_LARGE = Prisma.sql`(request.waiting > ${MAX_CLUSTERS_PER_CALL} OR NOT request.resolved)`;
+
+/** Not one that waits for a listing; urgent ones never do, nor those whose deadline would come before its end. */
+const isFree = (now: Date): Prisma.Sql => Prisma.sql`(
+  priority = ${priorityRank('urgent')}::smallint OR NOT ${IS_LARGE}
+  OR NOT EXISTS (SELECT 1 FROM listing AS l
+                  WHERE l.scan_task_id = request.scan_task_id AND l.hold_until > ${now}::timestamptz
+                    AND coalesce(request.deadline, 'infinity') > l.hold_until))`;
 
 const HEAD = Prisma.sql`id, scan_task_id, caller, priority, next_due_at, deadline`;
 
@@ -203,6 +231,8 @@ function toChosenTask(scanTaskId: bigint, requestId: string, row: TaskRow): Chos
     projectId: row.project_id,
     taskId: row.task_id,
     enterpriseProjectId: row.enterprise_project_id,
+    isLarge: row.is_large,
+    listed: row.listed,
   };
   if (row.whole_task) return { ...task, opening: { kind: 'whole_task' } };
   if (row.split_parent !== null && row.split_half !== null) {

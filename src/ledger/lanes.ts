@@ -128,11 +128,11 @@ export class LaneLedger {
   async facts(
     tx: Tx,
     laneId: string,
-  ): Promise<LaneHealth & { laneId: string; credential: string; confirmed: boolean }> {
+  ): Promise<LaneHealth & { laneId: string; credential: string; confirmed: boolean; now: Date }> {
     const [row] = await tx.$queryRaw<
-      { failureStreak: number; breakerOpenUntil: Date | null; credential: string; confirmed: boolean }[]
+      { failureStreak: number; breakerOpenUntil: Date | null; credential: string; confirmed: boolean; now: Date }[]
     >`
-      SELECT failure_streak AS "failureStreak", breaker_open_until AS "breakerOpenUntil", credential, cs.confirmed
+      SELECT failure_streak AS "failureStreak", breaker_open_until AS "breakerOpenUntil", credential, cs.confirmed, rescan_now() AS now
         FROM lane JOIN credential_state AS cs USING (credential) WHERE lane.id = ${laneId}`;
     if (!row) throw new Error(`no lane ${laneId}`);
     return { ...row, laneId };

@@ -7,6 +7,9 @@ import { FillingLedger } from './filling.js';
 import { LaneControlLedger } from './lane-control.js';
 import { LaneLedger } from './lanes.js';
 import { LeavingLedger } from './leaving.js';
+import { ListCallLedger } from './list-calls.js';
+import { ListedLedger } from './listed.js';
+import { ListingLedger } from './listings.js';
 import { LookupLedger } from './lookups.js';
 import { OverdueLedger } from './overdue.js';
 import { ReleasingLedger } from './releasing.js';
@@ -23,6 +26,9 @@ const parts = [
   LaneControlLedger,
   LaneLedger,
   LeavingLedger,
+  ListCallLedger,
+  ListedLedger,
+  ListingLedger,
   LookupLedger,
   OverdueLedger,
   ReleasingLedger,

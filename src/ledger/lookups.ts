@@ -1,8 +1,9 @@
 import { Injectable } from '@nestjs/common';
-import type { Evidence } from '../domain/call-outcome.js';
-import type { RequestRange } from '../domain/request.js';
 import type { Tx } from '../platform/prisma/prisma.service.js';
 import { readable, type ServedProjects } from './choosing.js';
+
+/** A call is looked up by its clusters; one whose clusters are not known, by its scan task. */
+export type LookedUp = 'clusters' | 'task';
 
 /** An unknown call whose lookup is due, and how far it has come. */
 export interface DueLookup {
@@ -14,18 +15,6 @@ export interface DueLookup {
   readonly offset: number;
   readonly seen: readonly bigint[];
 }
-
-export interface NewListCall {
-  readonly id: string;
-  readonly laneId: string;
-  readonly credential: string;
-  readonly lookup: DueLookup;
-  readonly startedAt: Date;
-  readonly leaseUntil: Date;
-  readonly worker: string;
-}
-
-export type ListCallEnd = 'read' | 'throttled' | 'unavailable' | 'blocked' | 'rejected' | 'not_sent' | 'unknown';
 
 /** What a lookup knows after another page. */
 export interface LookupProgress {
@@ -40,14 +29,14 @@ export class LookupLedger {
   async takeDue(
     tx: Tx,
     projects: ServedProjects,
-    range: RequestRange,
+    of: LookedUp,
     now: Date,
     leaseUntil: Date,
   ): Promise<DueLookup | null> {
     const [lookup] = await tx.$queryRaw<DueLookup[]>`
       WITH due AS (
         SELECT id FROM call
-         WHERE lookup_due_at <= ${now}::timestamptz AND range_type = ${range}::request_range
+         WHERE lookup_due_at <= ${now}::timestamptz AND (cluster_count = 0) = ${of === 'task'}
            AND project_id IN (${readable(projects)})
          ORDER BY lookup_due_at LIMIT 1 FOR UPDATE SKIP LOCKED)
       UPDATE call SET lookup_due_at = ${leaseUntil}::timestamptz
@@ -59,46 +48,11 @@ export class LookupLedger {
     return lookup ?? null;
   }
 
-  async nextDueAt(tx: Tx, projects: ServedProjects, range: RequestRange): Promise<Date | null> {
+  async nextDueAt(tx: Tx, projects: ServedProjects, of: LookedUp): Promise<Date | null> {
     const [next] = await tx.$queryRaw<{ at: Date | null }[]>`
       SELECT min(lookup_due_at) AS at FROM call
-       WHERE lookup_due_at IS NOT NULL AND range_type = ${range}::request_range AND project_id IN (${readable(projects)})`;
+       WHERE lookup_due_at IS NOT NULL AND (cluster_count = 0) = ${of === 'task'} AND project_id IN (${readable(projects)})`;
     return next?.at ?? null;
-  }
-
-  async insertListCall(tx: Tx, list: NewListCall): Promise<void> {
-    const { lookup } = list;
-    await tx.$executeRaw`
-      INSERT INTO list_call (id, lane_id, credential, scan_task_id, project_id, call_id, "offset", started_at, lease_until,
-                             slot_free_at, worker)
-      VALUES (${list.id}::uuid, ${list.laneId}, ${list.credential}, ${lookup.scanTaskId}, ${lookup.projectId},
-              ${lookup.callId}::uuid, ${lookup.offset}::int, ${list.startedAt}::timestamptz, ${list.leaseUntil}::timestamptz,
-              'infinity', ${list.worker})`;
-  }
-
-  /** Ends a list call once; false when somebody else has. */
-  async endListCall(
-    tx: Tx,
-    id: string,
-    end: {
-      state: ListCallEnd;
-      evidence: Evidence;
-      now: Date;
-      slotFreeAt: Date;
-      rowsRead: number | null;
-      durationMs: number | null;
-    },
-  ): Promise<boolean> {
-    const { evidence } = end;
-    const ended = await tx.$executeRaw`
-      UPDATE list_call
-         SET state = ${end.state}::list_call_state, finished_at = ${end.now}::timestamptz,
-             slot_free_at = ${end.slotFreeAt}::timestamptz, rows_read = ${end.rowsRead}::int,
-             http_status = ${evidence.httpStatus}::smallint, error_code = ${evidence.errorCode},
-             error_text = ${evidence.errorText}, upstream_request_id = ${evidence.upstreamRequestId},
-             duration_ms = ${end.durationMs}::int
-       WHERE id = ${id}::uuid AND state = 'sending'`;
-    return ended === 1;
   }
 
   /** Each page takes a slot of its own. */
@@ -127,20 +81,9 @@ export class LookupLedger {
   }
 
   /** The projects with a lookup that is due, by kind: whose list lanes want a bell. */
-  async projectsDue(tx: Tx): Promise<{ projectId: string; range: RequestRange }[]> {
+  async projectsDue(tx: Tx): Promise<{ projectId: string; of: LookedUp }[]> {
     return tx.$queryRaw`
-      SELECT DISTINCT project_id AS "projectId", range_type::text AS range FROM call
+      SELECT DISTINCT project_id AS "projectId", CASE WHEN cluster_count = 0 THEN 'task' ELSE 'clusters' END AS of FROM call
        WHERE lookup_due_at <= (SELECT rescan_now())`;
-  }
-
-  /** List calls that are being sent by nobody any more: only their slot is left of them. */
-  async endExpiredListCalls(tx: Tx): Promise<number> {
-    return tx.$executeRaw`
-      UPDATE list_call
-         SET state = 'unknown', finished_at = (SELECT rescan_now()),
-             slot_free_at = (SELECT rescan_now()) + lane.window_ms * interval '1 ms'
-        FROM lane
-       WHERE lane.id = list_call.lane_id AND list_call.state = 'sending'
-         AND list_call.lease_until <= (SELECT rescan_now())`;
   }
 }

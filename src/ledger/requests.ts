@@ -37,11 +37,13 @@ export class RequestLedger {
   constructor(private readonly prisma: PrismaService) {}
 
   /** The request and its targets, in as many statements for one cluster as for 100,000. */
-  async insert(tx: Tx, request: NewRequest): Promise<void> {
+  async insert(tx: Tx, request: NewRequest): Promise<{ scanTaskId: bigint }> {
     const { id, submission, submitter } = request;
     const clusterIds = submission.range === 'specific_cluster' ? submission.clusterIds : [null];
     // A scan task that another transaction is just making is not visible to the first statement: it is, to the second.
-    if (!(await this.insertRow(tx, request, clusterIds.length))) await this.insertRow(tx, request, clusterIds.length);
+    const row =
+      (await this.insertRow(tx, request, clusterIds.length)) ?? (await this.insertRow(tx, request, clusterIds.length));
+    if (!row) throw new Error('a request without its scan task');
     await tx.$executeRaw`
       INSERT INTO target (request_id, scan_task_id, priority, cluster_id, scan_types, due_at)
       SELECT r.id, r.scan_task_id, r.priority, cluster_id, r.scan_types, r.next_due_at
@@ -51,11 +53,12 @@ export class RequestLedger {
       INSERT INTO event (kind, actor, key_id, project_id, request_id, data)
       VALUES ('request.submitted', ${submitter.caller}, ${submitter.keyId}::uuid, ${submission.projectId}, ${id}::uuid,
               ${{ source: request.source, replayOf: request.replayOf, targets: clusterIds.length }}::jsonb)`;
+    return row;
   }
 
-  private async insertRow(tx: Tx, request: NewRequest, total: number): Promise<boolean> {
+  private async insertRow(tx: Tx, request: NewRequest, total: number): Promise<{ scanTaskId: bigint } | null> {
     const { submission, submitter } = request;
-    const inserted = await tx.$executeRaw`
+    const [row] = await tx.$queryRaw<{ scanTaskId: bigint }[]>`
       WITH clock AS MATERIALIZED (SELECT rescan_now() AS now),
       known AS (INSERT INTO project (id) VALUES (${submission.projectId}) ON CONFLICT DO NOTHING),
       made AS (
@@ -75,8 +78,9 @@ export class RequestLedger {
              ${request.promised === null ? null : JSON.stringify(request.promised)}::jsonb, ${submission.deadline}::timestamptz,
              least(${submission.deadline}::timestamptz, now + ${request.maxAgeMs}::float8 * interval '1 ms'),
              ${submission.range === 'specific_cluster'}, now, now, ${total}::int, ${total}::int
-        FROM task CROSS JOIN clock`;
-    return inserted === 1;
+        FROM task CROSS JOIN clock
+      RETURNING scan_task_id AS "scanTaskId"`;
+    return row ?? null;
   }
 
   /**

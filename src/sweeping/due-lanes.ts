@@ -4,6 +4,7 @@ import type { AppConfig } from '../config/app-config.js';
 import { lanesOf, lanesServing, type Lane } from '../config/lanes.js';
 import { APP_CONFIG } from '../config/tokens.js';
 import { ChoosingLedger, type ServedProjects } from '../ledger/choosing.js';
+import { ListingLedger } from '../ledger/listings.js';
 import { LookupLedger } from '../ledger/lookups.js';
 import { crashPoint } from '../platform/crash-points.js';
 import { PrismaService } from '../platform/prisma/prisma.service.js';
@@ -22,13 +23,14 @@ export class DueLanes {
     private readonly bells: Bells,
     private readonly choosing: ChoosingLedger,
     private readonly lookups: LookupLedger,
+    private readonly listings: ListingLedger,
     private readonly lookers: Lookers,
   ) {
     this.lanes = lanesOf(config);
   }
 
   async ring(): Promise<void> {
-    const due = new Set([...(await this.withWork()), ...(await this.withLookups())]);
+    const due = new Set([...(await this.withWork()), ...(await this.withLookups()), ...(await this.withListings())]);
     const rung = await this.bells.ring([...due].map(({ id }) => id));
     crashPoint('sweep.rung');
     if (rung) return;
@@ -43,8 +45,15 @@ export class DueLanes {
 
   private async withLookups(): Promise<Lane[]> {
     const due = await this.lookups.projectsDue(this.prisma);
-    return due.flatMap(({ projectId, range }) =>
-      lanesServing(this.lanes, projectId, range === 'specific_cluster' ? 'listTaskResources' : 'listTasks'),
+    return due.flatMap(({ projectId, of }) =>
+      lanesServing(this.lanes, projectId, of === 'clusters' ? 'listTaskResources' : 'listTasks'),
+    );
+  }
+
+  private async withListings(): Promise<Lane[]> {
+    const due = await this.listings.projectsDue(this.prisma);
+    return due.flatMap(({ projectId, step }) =>
+      lanesServing(this.lanes, projectId, step === 'clusters' ? 'listTaskResources' : 'listTasks'),
     );
   }
 

@@ -9,7 +9,7 @@ import { CallSettler } from '../calling/call-settler.js';
 import type { AppConfig } from '../config/app-config.js';
 import { APP_CONFIG } from '../config/tokens.js';
 import { noEvidence } from '../domain/call-outcome.js';
-import { LookupLedger } from '../ledger/lookups.js';
+import { ListCallLedger } from '../ledger/list-calls.js';
 import { OverdueLedger, type OverdueCall } from '../ledger/overdue.js';
 import { RequestLedger } from '../ledger/requests.js';
 import { Clock } from '../platform/clock.js';
@@ -41,7 +41,7 @@ export class Sweeper implements OnApplicationBootstrap, BeforeApplicationShutdow
     private readonly prisma: PrismaService,
     private readonly dueLanes: DueLanes,
     private readonly overdue: OverdueLedger,
-    private readonly lookups: LookupLedger,
+    private readonly lists: ListCallLedger,
     private readonly requests: RequestLedger,
     private readonly settler: CallSettler,
     private readonly verdictTimeouts: VerdictTimeouts,
@@ -89,7 +89,7 @@ export class Sweeper implements OnApplicationBootstrap, BeforeApplicationShutdow
 
   /** Whoever sent it is gone, or cannot write: it may have been carried out. */
   private async endExpiredLeases(): Promise<void> {
-    await this.lookups.endExpiredListCalls(this.prisma);
+    await this.lists.endExpired(this.prisma);
     for (const call of await this.overdue.expiredLeases()) {
       crashPoint('sweep.lease_found');
       await this.attempt({ callId: call.id, laneId: call.laneId }, () => this.endLease(call));

@@ -2,39 +2,43 @@ import { Inject, Injectable, Logger, type OnModuleInit } from '@nestjs/common';
 import { Lookers, type Looker } from '../calling/lookers.js';
 import { StartTurns } from '../calling/start-turns.js';
 import type { AppConfig } from '../config/app-config.js';
-import type { Lane } from '../config/lanes.js';
+import { lanesOf, lanesServing, type Lane } from '../config/lanes.js';
 import { APP_CONFIG } from '../config/tokens.js';
 import { Clock } from '../platform/clock.js';
+import type { DueListing } from '../ledger/listings.js';
 import { crashPoint } from '../platform/crash-points.js';
 import { Bells } from '../platform/queues/bells.js';
 import { Metrics } from '../platform/telemetry/metrics.js';
-import { ScanTasks, type ClusterScan, type ListAnswer, type TaskSummary } from '../upstream/scan-tasks.js';
+import { ScanTasks, type ResourceQuery } from '../upstream/scan-tasks.js';
 import { clockOffsetMs } from '../domain/upstream-clock.js';
-import type { LookupAnswer } from './lookup-answer.js';
-import { LookupSettler } from './lookup-settler.js';
-import { LookupStarter, type StartedLookup } from './lookup-starter.js';
+import type { AnyList, ListCallAnswer } from './list-answer.js';
+import { ListSettler } from './list-settler.js';
+import { ListStarter, type StartedList, type Subject } from './list-starter.js';
 
 /** Pages of one look; then the other lanes have their turn. */
 const MAX_PAGES_A_LOOK = 24;
 const PAGE_ROWS = 200;
 
-/** Looks at list lanes: finds out what became of calls whose fate is unknown. */
+/** Looks at list lanes: finds out what became of calls whose fate is unknown, and what of a scan task has failed. */
 @Injectable()
 export class Watcher implements Looker, OnModuleInit {
   private readonly logger = new Logger(Watcher.name);
   private stopping = false;
+  private readonly lanes: readonly Lane[];
 
   constructor(
     @Inject(APP_CONFIG) private readonly config: AppConfig,
     private readonly clock: Clock,
     private readonly bells: Bells,
-    private readonly starter: LookupStarter,
+    private readonly starter: ListStarter,
     private readonly turns: StartTurns,
-    private readonly settler: LookupSettler,
+    private readonly settler: ListSettler,
     private readonly scanTasks: ScanTasks,
     private readonly metrics: Metrics,
     private readonly lookers: Lookers,
-  ) {}
+  ) {
+    this.lanes = lanesOf(config);
+  }
 
   onModuleInit(): void {
     this.lookers.register(['listTasks', 'listTaskResources'], this);
@@ -55,26 +59,27 @@ export class Watcher implements Looker, OnModuleInit {
         return;
       }
       crashPoint('lookup.committed');
-      await this.lookUp(lane, turn.started);
+      await this.list(lane, turn.started);
     }
     await this.bells.ring([lane.id]);
   }
 
-  private async lookUp(lane: Lane, started: StartedLookup): Promise<void> {
+  private async list(lane: Lane, started: StartedList): Promise<void> {
     const answer = await this.read(lane, started);
     crashPoint('lookup.answered');
     const { outcome } = answer;
+    const { subject } = started;
     if (outcome.kind === 'blocked' && outcome.by === 'authentication') {
       this.scanTasks.renewCredential(lane.credential.name);
     }
     this.metrics.requestsEnded((await this.settler.settle(lane, started, answer)).length);
     crashPoint('lookup.settled');
+    if (subject.purpose === 'listing') await this.ringOthers(subject.listing, outcome);
     this.logger.log({
-      msg: `lookup ${outcome.kind}`,
+      msg: `${subject.purpose} ${outcome.kind}`,
       listId: started.listId,
-      callId: started.lookup.callId,
+      callId: subject.purpose === 'lookup' ? subject.lookup.callId : null,
       laneId: lane.id,
-      offset: started.lookup.offset,
       rows: outcome.kind === 'read' ? outcome.page.rowsSeen : null,
       httpStatus: outcome.evidence.httpStatus,
       errorCode: outcome.evidence.errorCode,
@@ -82,18 +87,23 @@ export class Watcher implements Looker, OnModuleInit {
     });
   }
 
-  private async read(lane: Lane, started: StartedLookup): Promise<LookupAnswer> {
+  /** What comes after a step of a listing is due in other lanes: without a bell it would wait for the sweep. */
+  private async ringOthers({ projectId, step }: DueListing, outcome: ListCallAnswer['outcome']): Promise<void> {
+    if (outcome.kind !== 'read' || outcome.page.nextOffset !== null) return;
+    const next = step === 'counts' ? (['listTaskResources', 'retryTask'] as const) : (['retryTask'] as const);
+    await this.bells.ring(next.flatMap((of) => lanesServing(this.lanes, projectId, of)).map(({ id }) => id));
+  }
+
+  private async read(lane: Lane, started: StartedList): Promise<ListCallAnswer> {
     const answer = await this.ask(lane, started);
     const elapsedMs = this.clock.monotonicMs() - started.leasedAtMs;
     const { serverDate } = answer;
     return { ...answer, clockOffsetMs: serverDate && clockOffsetMs(serverDate, started.startedAt, elapsedMs) };
   }
 
-  private ask(
-    lane: Lane,
-    { lookup, clusterId, at, leasedAtMs }: StartedLookup,
-  ): Promise<ListAnswer<ClusterScan> | ListAnswer<TaskSummary>> {
-    const { projectId, enterpriseProjectId, taskId, offset } = lookup;
+  private ask(lane: Lane, { subject, at, leasedAtMs }: StartedList): Promise<AnyList> {
+    const { projectId, enterpriseProjectId, taskId, offset } =
+      subject.purpose === 'lookup' ? subject.lookup : subject.listing;
     const mayStart = (): boolean =>
       !this.stopping && this.clock.monotonicMs() - leasedAtMs < this.config.policy.leaseMarginMs;
     const query = {
@@ -107,7 +117,12 @@ export class Watcher implements Looker, OnModuleInit {
       mayStart,
     };
     return lane.operation === 'listTaskResources'
-      ? this.scanTasks.listTaskResources(clusterId === null ? query : { ...query, clusterId })
+      ? this.scanTasks.listTaskResources({ ...query, ...filterOf(subject) })
       : this.scanTasks.listTasks(query);
   }
+}
+
+function filterOf(subject: Subject): Pick<ResourceQuery, 'clusterId' | 'scanStatus'> {
+  if (subject.purpose === 'listing') return subject.listing.failedOnly ? { scanStatus: 'failed' } : {};
+  return subject.clusterId === null ? {} : { clusterId: subject.clusterId };
 }

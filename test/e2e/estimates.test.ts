@@ -27,7 +27,9 @@ const secondsFromNow = async (moment: string | null): Promise<number> => {
 describe('an estimate', () => {
   it('comes with the 202, the same for the same key, and with the request as long as it waits', async () => {
     await operator.post(`${LANE}/pause`);
-    const body = retryOf(rig.task(450));
+    // One more has failed than is wanted: it takes a call for 200.
+    const task = rig.task(451);
+    const body = retryOf(task, task.clusterIds.slice(1));
     const first = await team.submit(body, 'estimated');
     expect(first.estimate).toEqual({ calls: 3, position: 0, acceptedAt: null });
     expect((await team.submit(body, 'estimated')).estimate).toEqual(first.estimate);

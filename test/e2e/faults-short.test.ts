@@ -3,7 +3,7 @@ import { startSimulator, type FaultEffect, type LedgerEntry } from '../../src/si
 import type { ApiClient } from '../support/api-client.js';
 import { eventuallyHolds } from '../support/eventually.js';
 import { freePort } from '../support/free-port.js';
-import { retryAllOf, retryOf, ServiceRig, simulatorKey, type RigTask } from '../support/service-rig.js';
+import { retryOf, ServiceRig, simulatorKey, type RigTask } from '../support/service-rig.js';
 import { clustersIn, retryCalls, timesSent } from '../support/upstream-record.js';
 import type { CallView } from '../support/wire-types.js';
 
@@ -135,7 +135,7 @@ describe('an outcome that nobody can tell', () => {
 
     // Neither on their own nor because somebody else wants them, although the lane goes on with others.
     const late = await team.submit(retryOf(task));
-    const other = await team.submit(retryAllOf(rig.task(1)));
+    const other = await team.submit(retryOf(rig.task(1)));
     await team.untilAllAccepted(other.id);
     await eventuallyHolds(async () => {
       const waitingFor = (await team.targets(late.id)).map((target) => target.waitingFor);

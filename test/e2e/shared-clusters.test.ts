@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import type { ApiClient } from '../support/api-client.js';
+import type { ApiClient, NewRequest } from '../support/api-client.js';
 import { eventuallyHolds } from '../support/eventually.js';
-import { QUEUE_BACKENDS, retryAllOf, retryOf, ServiceRig } from '../support/service-rig.js';
+import { QUEUE_BACKENDS, retryAllOf, retryOf, ServiceRig, type RigTask } from '../support/service-rig.js';
 import { clustersIn, retryCalls } from '../support/upstream-record.js';
 import type { CallView } from '../support/wire-types.js';
 
@@ -86,9 +86,11 @@ describe.each(QUEUE_BACKENDS)('clusters that several want, with the queue on %s'
 
   it('has a whole task in one live call alone: others of the task wait for its end, and it for theirs', async () => {
     const [whole, some] = [rig.task(3), rig.task(3)];
-    const first = [await teamA.submit(retryAllOf(whole)), await teamA.submit(retryOf(some))];
+    // Urgent, it waits for no listing of its clusters.
+    const all = (task: RigTask): NewRequest => ({ ...retryAllOf(task), priority: 'urgent' });
+    const first = [await teamA.submit(all(whole)), await teamA.submit(retryOf(some))];
     for (const { id } of first) await teamA.untilAllAccepted(id);
-    const late = [await teamB.submit(retryOf(whole)), await teamB.submit(retryAllOf(some))];
+    const late = [await teamB.submit(retryOf(whole)), await teamB.submit(all(some))];
     for (const { id } of late) {
       await eventuallyHolds(async () => {
         expect((await teamB.targets(id))[0]).toMatchObject({ state: 'waiting', waitingFor: 'live_cluster' });

@@ -35,7 +35,7 @@ export const BREACHES: Readonly<Record<string, string>> = {
      WHERE c.id IS NULL OR c.state NOT IN ('sending', 'accepted', 'partly_accepted', 'unknown') OR (c.state <> 'sending' AND c.verdict_due_at IS NULL)`,
   'a whole-task call is live alone': `
     SELECT l.task_id FROM live_cluster AS l
-     GROUP BY l.project_id, l.task_id HAVING bool_or(l.cluster_id = '') AND count(*) > 1`,
+     GROUP BY l.project_id, l.task_id HAVING bool_or(l.cluster_id = '') AND count(DISTINCT l.call_id) > 1`,
   'a parked target has a live call to wait for': `
     SELECT t.id FROM target AS t JOIN scan_task AS s ON s.id = t.scan_task_id
      WHERE t.state = 'waiting' AND t.due_at = 'infinity'

@@ -19,6 +19,9 @@ import { FillingLedger } from '../../src/ledger/filling.js';
 import { LaneControlLedger } from '../../src/ledger/lane-control.js';
 import { LaneLedger } from '../../src/ledger/lanes.js';
 import { LeavingLedger } from '../../src/ledger/leaving.js';
+import { ListCallLedger } from '../../src/ledger/list-calls.js';
+import { ListedLedger } from '../../src/ledger/listed.js';
+import { ListingLedger } from '../../src/ledger/listings.js';
 import { LookupLedger } from '../../src/ledger/lookups.js';
 import { OverdueLedger } from '../../src/ledger/overdue.js';
 import { ReleasingLedger } from '../../src/ledger/releasing.js';
@@ -29,9 +32,11 @@ import { Clock } from '../../src/platform/clock.js';
 import { PrismaService } from '../../src/platform/prisma/prisma.service.js';
 import { Metrics } from '../../src/platform/telemetry/metrics.js';
 import { VerdictTimeouts } from '../../src/sweeping/verdict-timeouts.js';
-import type { LookupAnswer } from '../../src/watching/lookup-answer.js';
-import { LookupSettler } from '../../src/watching/lookup-settler.js';
-import { LookupStarter, type LookupTurn, type StartedLookup } from '../../src/watching/lookup-starter.js';
+import type { ListCallAnswer } from '../../src/watching/list-answer.js';
+import { ListSettler } from '../../src/watching/list-settler.js';
+import { ListStarter, type ListTurn, type StartedList } from '../../src/watching/list-starter.js';
+import { ListingReader } from '../../src/watching/listing-reader.js';
+import { LookupReader } from '../../src/watching/lookup-reader.js';
 import { createTestDatabase, type TestDatabase } from './test-database.js';
 
 export const PROJECT = 'project-1';
@@ -76,8 +81,10 @@ export class CallingWorld {
   readonly lookups = new LookupLedger();
   readonly choosing = new ChoosingLedger();
   readonly resolver: UnknownResolver;
-  private readonly lookupStarter: LookupStarter;
-  private readonly lookupSettler: LookupSettler;
+  readonly lists = new ListCallLedger();
+  readonly listings = new ListingLedger();
+  private readonly listStarter: ListStarter;
+  private readonly listSettler: ListSettler;
   private readonly starter: CallStarter;
   readonly settler: CallSettler;
   readonly calls: CallLedger;
@@ -99,22 +106,41 @@ export class CallingWorld {
     this.laneLedger = new LaneLedger(prisma);
     this.overdue = new OverdueLedger(prisma);
     const filling = new FillingLedger();
-    this.starter = new CallStarter(config, prisma, new Clock(), this.laneLedger, choosing, filling, calls);
-    const targets = new TargetSettler(config, calls, new LeavingLedger(), new ReleasingLedger(), new SuspectLedger());
+    this.starter = new CallStarter(
+      config,
+      prisma,
+      new Clock(),
+      this.laneLedger,
+      choosing,
+      filling,
+      this.listings,
+      calls,
+    );
+    const targets = new TargetSettler(
+      config,
+      calls,
+      new LeavingLedger(),
+      new ReleasingLedger(),
+      new SuspectLedger(),
+      this.listings,
+    );
     const laneSettler = new LaneSettler(config, this.laneLedger);
     const late = new LateAnswers(config, calls, new TakingBackLedger());
     this.settler = new CallSettler(config, prisma, this.laneLedger, laneSettler, choosing, calls, targets, late);
     this.resolver = new UnknownResolver(config, prisma, choosing, calls, targets, new EventLedger());
-    this.lookupStarter = new LookupStarter(config, prisma, new Clock(), this.laneLedger, this.lookups, calls);
-    this.lookupSettler = new LookupSettler(
+    const { lists, lookups, listings, laneLedger } = this;
+    this.listStarter = new ListStarter(config, prisma, new Clock(), laneLedger, lists, lookups, listings, calls);
+    const lookupReader = new LookupReader(config, calls, lookups, this.resolver);
+    const listingReader = new ListingReader(config, listings, new ListedLedger(), calls, targets);
+    this.listSettler = new ListSettler(
       config,
       prisma,
-      this.laneLedger,
+      laneLedger,
       laneSettler,
       choosing,
-      calls,
-      this.lookups,
-      this.resolver,
+      lists,
+      lookupReader,
+      listingReader,
     );
     this.verdicts = new VerdictTimeouts(prisma, this.overdue, choosing, calls, targets, new Metrics());
   }
@@ -127,6 +153,8 @@ export class CallingWorld {
     const database = await createTestDatabase();
     const config = aConfig(database.url, credentials, {
       ...defaultRetryPolicy,
+      // Large requests of most tests wait for no listing.
+      listing: { ...defaultRetryPolicy.listing, holdMs: 0 },
       // Most tests look at a lane as soon as something is due.
       lingerMs: 0,
       ...policy,
@@ -221,20 +249,27 @@ export class CallingWorld {
     return lane;
   }
 
-  lookAtLookups(lane = this.listLane): Promise<LookupTurn> {
-    return this.lookupStarter.start(lane);
+  lookAtLists(lane = this.listLane): Promise<ListTurn> {
+    return this.listStarter.start(lane);
   }
 
-  /** Starts the lookup that must be due, and answers it. */
-  async lookUp(answer: LookupAnswer, lane = this.listLane): Promise<StartedLookup> {
-    const turn = await this.lookAtLookups(lane);
-    if (turn.kind !== 'started') throw new Error(`no lookup is due; next look at ${String(turn.nextLookAt)}`);
-    await this.settleLookup(turn.started, answer, lane);
+  /** Starts the list call that must be due, and answers it. */
+  async list(answer: ListCallAnswer, lane = this.listLane): Promise<StartedList> {
+    const turn = await this.lookAtLists(lane);
+    if (turn.kind !== 'started') throw new Error(`no list call is due; next look at ${String(turn.nextLookAt)}`);
+    await this.settleList(turn.started, answer, lane);
     return turn.started;
   }
 
-  settleLookup(started: StartedLookup, answer: LookupAnswer, lane = this.listLane): Promise<string[]> {
-    return this.lookupSettler.settle(lane, started, answer);
+  /** The same, where it must be a lookup. */
+  async lookUp(answer: ListCallAnswer, lane = this.listLane): Promise<StartedLookup> {
+    const { subject, ...started } = await this.list(answer, lane);
+    if (subject.purpose !== 'lookup') throw new Error(`a ${subject.purpose} was due, and no lookup`);
+    return { ...started, ...subject };
+  }
+
+  settleList(started: StartedList, answer: ListCallAnswer, lane = this.listLane): Promise<string[]> {
+    return this.listSettler.settle(lane, started, answer);
   }
 
   /** The request's counts that are not 0. */
@@ -270,6 +305,8 @@ export class CallingWorld {
     );
   }
 }
+
+type StartedLookup = Omit<StartedList, 'subject'> & Extract<StartedList['subject'], { purpose: 'lookup' }>;
 
 export const clustersOf = ({ range }: StartedCall): string[] =>
   range.rangeType === 'specific_cluster' ? range.clusters.map(({ clusterId }) => clusterId) : ['*'];

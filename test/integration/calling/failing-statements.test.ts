@@ -11,7 +11,7 @@ import { RequestReader } from '../../../src/intake/request-reader.js';
 import { Bells, type Bell } from '../../../src/platform/queues/bells.js';
 import { Clock } from '../../../src/platform/clock.js';
 import { Metrics } from '../../../src/platform/telemetry/metrics.js';
-import type { LookupAnswer } from '../../../src/watching/lookup-answer.js';
+import type { ListCallAnswer } from '../../../src/watching/list-answer.js';
 import {
   aCredential,
   answered,
@@ -99,7 +99,16 @@ beforeEach(async () => {
   await dropMonths(faults.observer);
   const reader = new RequestReader(world.prisma);
   const estimator = new Estimator(world.config, world.prisma, world.laneLedger, new HastyClock());
-  intake = new IntakeService(world.config, world.prisma, world.requests, reader, estimator, bells, new Metrics());
+  intake = new IntakeService(
+    world.config,
+    world.prisma,
+    world.requests,
+    reader,
+    world.listings,
+    estimator,
+    bells,
+    new Metrics(),
+  );
 });
 afterEach(async () => {
   await faults.observer.$disconnect();
@@ -146,14 +155,14 @@ const settling = (kind: keyof typeof answered, sent = true): Operation => ({
   },
 });
 
-const notRead: LookupAnswer = {
+const notRead: ListCallAnswer = {
   outcome: answered.gatewayDown,
   sent: true,
   durationMs: 3,
   serverDate: null,
   clockOffsetMs: null,
 };
-const aPage = (sentAt: Date, taken: readonly string[], shown = ['a', 'b', 'c'], more = false): LookupAnswer => {
+const aPage = (sentAt: Date, taken: readonly string[], shown = ['a', 'b', 'c'], more = false): ListCallAnswer => {
   const rows = shown.map((clusterId) => {
     const isTaken = taken.includes(clusterId);
     const startTime = new Date(sentAt.getTime() + (isTaken ? SECOND_MS : -HOUR_MS));
@@ -164,13 +173,13 @@ const aPage = (sentAt: Date, taken: readonly string[], shown = ['a', 'b', 'c'], 
   return { ...notRead, outcome: { kind: 'read', page, evidence: noEvidence } };
 };
 
-const lookedUp = (answer: (sentAt: Date) => LookupAnswer, laterMs = 0): Operation => ({
+const lookedUp = (answer: (sentAt: Date) => ListCallAnswer, laterMs = 0): Operation => ({
   prepare: async () => {
     const call = await lost();
     await world.database.advance(laterMs);
-    const turn = await world.lookAtLookups();
+    const turn = await world.lookAtLists();
     if (turn.kind !== 'started') throw new Error('no lookup is due');
-    return () => world.settleLookup(turn.started, answer(call.at));
+    return () => world.settleList(turn.started, answer(call.at));
   },
 });
 
@@ -204,7 +213,7 @@ async function callOfNobody(): Promise<void> {
 async function lookupOfNobody(): Promise<void> {
   await world.database.advance(LEASE_OVER_MS);
   await sweep();
-  expect((await world.lookAtLookups()).kind).toBe('started');
+  expect((await world.lookAtLists()).kind).toBe('started');
   const lists = await world.prisma.listCall.findMany({ select: { state: true }, orderBy: { id: 'asc' } });
   expect(lists).toEqual([{ state: 'unknown' }, { state: 'sending' }]);
 }
@@ -277,7 +286,7 @@ const OPERATIONS: Readonly<Record<string, Operation>> = {
   'the start of a lookup': {
     prepare: async () => {
       await lost();
-      return () => world.lookAtLookups();
+      return () => world.lookAtLists();
     },
     forgotten: lookupOfNobody,
   },

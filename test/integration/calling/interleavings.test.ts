@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import type { StartedCall } from '../../../src/calling/call-starter.js';
 import { noEvidence } from '../../../src/domain/call-outcome.js';
 import { Bells, type Bell } from '../../../src/platform/queues/bells.js';
-import type { LookupAnswer } from '../../../src/watching/lookup-answer.js';
+import type { ListCallAnswer } from '../../../src/watching/list-answer.js';
 import { aCredential, answered, CallingWorld, clustersOf, unlimited } from '../../support/calling-world.js';
 import { CallModel } from '../../support/call-model.js';
 import { expectInvariants } from '../../support/invariants.js';
@@ -141,13 +141,16 @@ class Run {
 
   private async lookUp(read: boolean, taken: readonly string[]): Promise<void> {
     for (const lane of world.allLanes.filter(({ operation }) => operation !== 'retryTask')) {
-      const turn = await world.lookAtLookups(lane);
+      const turn = await world.lookAtLists(lane);
       if (turn.kind === 'nothing') continue;
-      const { callId, taskId } = turn.started.lookup;
+      const { subject } = turn.started;
       const whole = lane.operation === 'listTasks';
+      const { taskId } = subject.purpose === 'lookup' ? subject.lookup : subject.listing;
       const answer = !read ? notRead : whole ? tasksPage(taskId, taken.length > 3) : clustersPage(taken);
-      this.model.lookUp(callId, !read ? null : whole && taken.length > 3 ? ['*'] : taken);
-      await world.settleLookup(turn.started, answer, lane);
+      if (subject.purpose === 'lookup') {
+        this.model.lookUp(subject.lookup.callId, !read ? null : whole && taken.length > 3 ? ['*'] : taken);
+      }
+      await world.settleList(turn.started, answer, lane);
     }
   }
 
@@ -189,7 +192,7 @@ const none = { startTime: null, endTime: null };
 const about = { sent: true, durationMs: 1, serverDate: null, clockOffsetMs: null };
 const evidence = noEvidence;
 
-function clustersPage(taken: readonly string[]): LookupAnswer {
+function clustersPage(taken: readonly string[]): ListCallAnswer {
   const rows = CLUSTERS.map((clusterId) => {
     const scanStatus = taken.includes(clusterId) ? ('scanning' as const) : ('failed' as const);
     return { ...none, clusterId, scanStatus, items: [] };
@@ -200,13 +203,13 @@ function clustersPage(taken: readonly string[]): LookupAnswer {
   };
 }
 
-function tasksPage(taskId: string, scans: boolean): LookupAnswer {
+function tasksPage(taskId: string, scans: boolean): ListCallAnswer {
   const unsaid = { estimatedMinutes: null, scanningClusters: null, successClusters: null, failedClusters: null };
   const rows = [{ ...none, ...unsaid, taskId, taskStatus: scans ? ('running' as const) : ('finished' as const) }];
   return { outcome: { kind: 'read', page: { rows, rowsSeen: 1, total: null, nextOffset: null }, evidence }, ...about };
 }
 
-const notRead: LookupAnswer = {
+const notRead: ListCallAnswer = {
   outcome: answered.gatewayDown,
   sent: true,
   durationMs: 1,

@@ -154,7 +154,7 @@ describe('a started rescan', () => {
     const answer = await fetch(`${url}/v1/requests`, { method: 'POST', headers, body });
     expect(answer.status).toBe(202);
     const { id } = (await answer.json()) as { id: string };
-    await eventually(async () => (await get('/v1/requests')).items[0]?.counts['accepted'] === 1);
+    await eventually(async () => (await get('/v1/requests')).items[0]?.counts['accepted'] === 3);
     await interrupted(first);
 
     const firstKey = key;

@@ -84,7 +84,7 @@ it('gives the slot of a list call back that nobody answers any more', async () =
   await world.aRequest({ clusterIds: ['a'] });
   await world.startAndSettle(answered.lost);
   await world.database.advance(136_000);
-  expect((await world.lookAtLookups()).kind).toBe('started');
+  expect((await world.lookAtLists()).kind).toBe('started');
   await world.database.advance(46_000);
   await sweep();
   expect(await world.prisma.listCall.findMany({ select: { state: true } })).toEqual([{ state: 'unknown' }]);

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { noEvidence } from '../../../src/domain/call-outcome.js';
 import type { ClusterScan } from '../../../src/upstream/scan-tasks.js';
-import type { LookupAnswer } from '../../../src/watching/lookup-answer.js';
+import type { ListCallAnswer } from '../../../src/watching/list-answer.js';
 import {
   aCredential,
   answered,
@@ -34,14 +34,14 @@ const scanOf = (clusterId: string, scanStatus: ClusterScan['scanStatus'], sinceS
   const moment = new Date(sentAt.getTime() + sinceSentMs);
   return { clusterId, scanStatus, startTime: moment, endTime: scanStatus === 'scanning' ? null : moment, items: [] };
 };
-const aPage = (rows: ClusterScan[], nextOffset: number | null = null): LookupAnswer => ({
+const aPage = (rows: ClusterScan[], nextOffset: number | null = null): ListCallAnswer => ({
   outcome: { kind: 'read', page: { rows, rowsSeen: rows.length, total: null, nextOffset }, evidence: noEvidence },
   sent: true,
   durationMs: 3,
   serverDate: null,
   clockOffsetMs: null,
 });
-const notRead: LookupAnswer = {
+const notRead: ListCallAnswer = {
   outcome: answered.gatewayDown,
   sent: true,
   durationMs: 3,
@@ -63,9 +63,9 @@ describe('a call whose fate is unknown', () => {
   it('is looked up no sooner than its lease and the grace are over', async () => {
     await lose(['a']);
     await world.database.advance(LOOKUP_DUE_MS - 2_000);
-    expect((await world.lookAtLookups()).kind).toBe('nothing');
+    expect((await world.lookAtLists()).kind).toBe('nothing');
     await world.database.advance(2_000);
-    expect((await world.lookAtLookups()).kind).toBe('started');
+    expect((await world.lookAtLists()).kind).toBe('started');
   });
 
   it('was carried out where its clusters scan, or have times after the sending', async () => {
@@ -108,7 +108,7 @@ describe('a call whose fate is unknown', () => {
     await world.database.advance(LOOKUP_DUE_MS);
     expect((await world.lookUp(aPage([old('a')], 200))).lookup.offset).toBe(0);
     expect((await world.lookUp(aPage([old('x')], 400))).lookup.offset).toBe(200);
-    expect((await world.lookAtLookups()).kind).toBe('nothing');
+    expect((await world.lookAtLists()).kind).toBe('nothing');
     await world.database.advance(60_000);
     await world.lookUp(aPage([scanOf('b', 'scanning', 0), scanOf('c', 'scanning', 0)]));
     expect(await world.counts(request)).toEqual({ waiting: 1, accepted: 2 });
@@ -128,7 +128,7 @@ describe('a call whose fate is unknown', () => {
     const { request, callId } = await lose(['a']);
     await world.database.advance(LOOKUP_DUE_MS);
     await world.lookUp(notRead);
-    expect((await world.lookAtLookups()).kind).toBe('nothing');
+    expect((await world.lookAtLists()).kind).toBe('nothing');
     expect(await world.counts(request)).toEqual({ unknown: 1 });
     await world.database.advance(3 * HOUR_MS);
     await world.lookUp(notRead);
@@ -147,7 +147,7 @@ describe('a call whose fate is unknown', () => {
     expect((await world.lookUp(aPage([mute]))).clusterId).toBe('a');
     expect((await world.lookUp(aPage([old('c')]))).clusterId).toBe('c');
     expect((await world.lookUp(aPage([mute]))).clusterId).toBe('a');
-    expect((await world.lookAtLookups()).kind).toBe('nothing');
+    expect((await world.lookAtLists()).kind).toBe('nothing');
     await world.database.advance(3 * HOUR_MS);
     expect((await world.lookUp(aPage([mute]))).clusterId).toBe('a');
     expect(await world.counts(request)).toEqual({ unverified: 1, accepted: 1, waiting: 1 });
@@ -179,23 +179,23 @@ describe('a call whose fate is unknown', () => {
   it('is looked up by one at a time, and by another when that one is gone', async () => {
     await lose(['a']);
     await world.database.advance(LOOKUP_DUE_MS);
-    const turns = await Promise.all([1, 2, 3, 4].map(() => world.lookAtLookups()));
+    const turns = await Promise.all([1, 2, 3, 4].map(() => world.lookAtLists()));
     expect(turns.filter(({ kind }) => kind === 'started')).toHaveLength(1);
     await world.database.advance(30_000);
-    expect((await world.lookAtLookups()).kind).toBe('nothing');
+    expect((await world.lookAtLists()).kind).toBe('nothing');
     await world.database.advance(16_000);
-    expect((await world.lookAtLookups()).kind).toBe('started');
+    expect((await world.lookAtLists()).kind).toBe('started');
   });
 
   it('believes the first of two lookups, whatever the second says', async () => {
     const { request } = await lose(['a']);
     await world.database.advance(LOOKUP_DUE_MS);
-    const first = await world.lookAtLookups();
+    const first = await world.lookAtLists();
     await world.database.advance(46_000);
-    const second = await world.lookAtLookups();
+    const second = await world.lookAtLists();
     if (first.kind !== 'started' || second.kind !== 'started') throw new Error('both are due');
-    await world.settleLookup(second.started, aPage([scanOf('a', 'scanning', 0)]));
-    await world.settleLookup(first.started, aPage([old('a')]));
+    await world.settleList(second.started, aPage([scanOf('a', 'scanning', 0)]));
+    await world.settleList(first.started, aPage([old('a')]));
     expect(await world.counts(request)).toEqual({ accepted: 1 });
   });
 
@@ -213,7 +213,7 @@ describe('a call whose fate is unknown', () => {
     await world.database.advance(LOOKUP_DUE_MS);
     const mute = { ...scanOf('a', null, 0), startTime: null, endTime: null };
     for (let times = 0; times < 2; times += 1) await world.lookUp(aPage([mute]));
-    expect(await world.lookAtLookups()).toMatchObject({ kind: 'nothing', nextLookAt: expect.any(Date) });
+    expect(await world.lookAtLists()).toMatchObject({ kind: 'nothing', nextLookAt: expect.any(Date) });
     expect(await world.counts(request)).toEqual({ unknown: 1 });
     await world.database.advance(3 * HOUR_MS);
     await world.lookUp(aPage([mute]));
@@ -225,7 +225,7 @@ describe('a call whose fate is unknown', () => {
     const request = await world.aRequest();
     const call = await world.startAndSettle(answered.lost);
     await world.database.advance(LOOKUP_DUE_MS);
-    expect((await world.lookAtLookups()).kind).toBe('nothing');
+    expect((await world.lookAtLists()).kind).toBe('nothing');
     const task = {
       taskId: call.taskId,
       taskStatus: 'running' as const,
@@ -237,7 +237,7 @@ describe('a call whose fate is unknown', () => {
       failedClusters: 2,
     };
     const page = { rows: [task], rowsSeen: 1, total: 1, nextOffset: null };
-    const answer: LookupAnswer = {
+    const answer: ListCallAnswer = {
       outcome: { kind: 'read', page, evidence: noEvidence },
       sent: true,
       durationMs: 1,

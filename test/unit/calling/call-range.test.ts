@@ -23,6 +23,7 @@ describe('toRange', () => {
       },
       targetIds: [1n, 3n, 2n],
       scanMasks: [0b101, 0b101, 0b010],
+      clusterCount: 2,
     });
   });
 
@@ -37,6 +38,16 @@ describe('toRange', () => {
       range: { rangeType: 'all_failed_cluster' },
       targetIds: [1n, 2n],
       scanMasks: [],
+      clusterCount: 0,
+    });
+  });
+
+  it('sends all that has failed of a task as such, and counts its clusters', () => {
+    expect(toRange([taken(1, 'a'), taken(2, 'b'), taken(3, 'a')], true)).toEqual({
+      range: { rangeType: 'all_failed_cluster' },
+      targetIds: [1n, 3n, 2n],
+      scanMasks: [],
+      clusterCount: 2,
     });
   });
 

@@ -1,0 +1,73 @@
+import { Inject, Injectable } from '@nestjs/common';
+import { LaneSettler } from '../calling/lane-settler.js';
+import type { AppConfig } from '../config/app-config.js';
+import type { Lane } from '../config/lanes.js';
+import { APP_CONFIG } from '../config/tokens.js';
+import type { CallOutcome, ThrottlePolicy } from '../domain/call-outcome.js';
+import { decide } from '../domain/decide.js';
+import { ChoosingLedger } from '../ledger/choosing.js';
+import { LaneLedger } from '../ledger/lanes.js';
+import { ListCallLedger } from '../ledger/list-calls.js';
+import { crashPoint } from '../platform/crash-points.js';
+import { PrismaService, type Tx } from '../platform/prisma/prisma.service.js';
+import type { ListCallAnswer } from './list-answer.js';
+import type { StartedList } from './list-starter.js';
+import { ListingReader } from './listing-reader.js';
+import { LookupReader } from './lookup-reader.js';
+
+/** Draws the consequence of a page, for its lane and for those who waited for it, in one transaction. */
+@Injectable()
+export class ListSettler {
+  constructor(
+    @Inject(APP_CONFIG) private readonly config: AppConfig,
+    private readonly prisma: PrismaService,
+    private readonly lanes: LaneLedger,
+    private readonly laneSettler: LaneSettler,
+    private readonly choosing: ChoosingLedger,
+    private readonly lists: ListCallLedger,
+    private readonly lookups: LookupReader,
+    private readonly listings: ListingReader,
+  ) {}
+
+  /** @returns the requests that ended by it */
+  settle(lane: Lane, started: StartedList, answer: ListCallAnswer): Promise<string[]> {
+    const { subject } = started;
+    const { outcome } = answer;
+    const scope: ThrottlePolicy = outcome.kind === 'throttled' ? outcome.policy : 'user';
+    const { scanTaskId } = subject.purpose === 'lookup' ? subject.lookup : subject.listing;
+    return this.prisma.transact(async (tx) => {
+      await this.lanes.lock(tx, lane.id, scope);
+      await this.choosing.awaitTask(tx, scanTaskId);
+      const now = await this.endListCall(tx, lane, started, answer);
+      if (!now) return [];
+      crashPoint('lookup.ended');
+      return subject.purpose === 'lookup'
+        ? this.lookups.apply(tx, subject, answer)
+        : this.listings.apply(tx, lane, subject.listing, answer, now);
+    });
+  }
+
+  /** @returns when; null where somebody else has ended it */
+  private async endListCall(
+    tx: Tx,
+    lane: Lane,
+    { listId, startedAt }: StartedList,
+    { outcome, sent, durationMs }: ListCallAnswer,
+  ): Promise<Date | null> {
+    const retried: CallOutcome = outcome.kind === 'read' ? { kind: 'accepted', evidence: outcome.evidence } : outcome;
+    const facts = { ...(await this.lanes.facts(tx, lane.id)), startedAt };
+    const context = { ...facts, rangeType: 'specific_cluster', clusterCount: 1, attempts: 0, sent } as const;
+    const decision = decide(retried, context, this.config.policy, Math.random);
+    const ended = await this.lists.end(tx, listId, {
+      state: outcome.kind,
+      evidence: outcome.evidence,
+      now: facts.now,
+      slotFreeAt: new Date(facts.now.getTime() + (decision.slot === 'now' ? 0 : lane.limit.windowMs)),
+      rowsRead: outcome.kind === 'read' ? outcome.page.rowsSeen : null,
+      durationMs,
+    });
+    if (!ended) return null;
+    await this.laneSettler.apply(tx, facts, decision.lane, retried, sent);
+    return facts.now;
+  }
+}
