@@ -56,12 +56,10 @@ async function runHour(stage: Stage, load: number): Promise<Finding[]> {
   const wanted = busyHour(SEED, load, false);
   const model = new RescanModel(wanted, TAKEN).run();
   const database = await createTestDatabase();
-  const upstream = await startUpstream(
-    stage,
-    1,
-    { calls: CALLS_A_WINDOW, windowMs: WINDOW_MS / SCALE },
-    worldOf(wanted),
-  );
+  const upstream = await startUpstream(stage, 1, {
+    limit: { calls: CALLS_A_WINDOW, windowMs: WINDOW_MS / SCALE },
+    known: worldOf(wanted),
+  });
   const service = await startServiceProcess(stage, upstream, database.url, FASTER);
   const client = await connectWithin(database.url, 5_000);
   try {
@@ -93,6 +91,7 @@ async function runHour(stage: Stage, load: number): Promise<Finding[]> {
   } finally {
     await client.end();
     await service.close();
+    await upstream.close();
   }
 }
 

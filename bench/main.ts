@@ -4,16 +4,17 @@ import { drain } from './drain.js';
 import { hour } from './hour.js';
 import { memory } from './memory.js';
 import { start } from './start.js';
+import { scale } from './scale.js';
 import { submit } from './submit.js';
 import type { Benchmark } from './support/benchmark.js';
 import { table, type Finding } from './support/report.js';
 import { openStage } from './support/stage.js';
 
-const BENCHMARKS = [submit, drain, start, memory, hour];
+const BENCHMARKS = [submit, drain, start, memory, hour, scale];
 /** Without a name, those that take minutes. */
-const USUAL = BENCHMARKS.filter((benchmark) => benchmark !== hour);
+const USUAL = BENCHMARKS.filter((benchmark) => benchmark !== hour && benchmark !== scale);
 
-const USAGE = `Usage: npm run bench [-- NAME ...]     all but hour, or those named:
+const USAGE = `Usage: npm run bench [-- NAME ...]     all but hour and scale, or those named:
 
 ${BENCHMARKS.map(({ name, about }) => `  ${name.padEnd(8)} ${about}`).join('\n')}
 

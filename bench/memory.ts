@@ -1,8 +1,9 @@
-import { readdir, readFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { connectWithin } from '../src/platform/database/connect.js';
 import { eventually } from '../test/support/eventually.js';
 import { createTestDatabase } from '../test/support/test-database.js';
 import type { Benchmark } from './support/benchmark.js';
+import { childrenOf } from './support/processes.js';
 import { megabytes, type Finding } from './support/report.js';
 import { startServiceProcess } from './support/service.js';
 import type { Stage } from './support/stage.js';
@@ -80,15 +81,6 @@ class PeakOfPostgres {
     this.first ||= sum;
     this.peak = Math.max(this.peak, sum);
   }
-}
-
-async function childrenOf(parent: number): Promise<number[]> {
-  const numbers = (await readdir('/proc')).filter((name) => /^\d+$/.test(name));
-  const stats = await Promise.all(numbers.map((pid) => readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '')));
-  return stats
-    .map((stat) => /^(\d+) \(.*\) \S (\d+)/.exec(stat))
-    .filter((match) => match !== null && Number(match[2]) === parent)
-    .map((match) => Number(match?.[1]));
 }
 
 /** 0 for a process that is gone. */

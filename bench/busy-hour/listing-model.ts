@@ -11,7 +11,7 @@ const { keepMs, holdMs } = defaultRetryPolicy.listing;
 interface Listing {
   wantedAt: number;
   holdUntil: number;
-  isRead: boolean;
+  isOver: boolean;
   exactUntil: number;
 }
 
@@ -30,12 +30,13 @@ export class ListingModel {
   want(task: TaskState): boolean {
     const { now } = this.events;
     const last = this.listings.get(task);
-    if (last && (!last.isRead || now < last.wantedAt + keepMs)) return last.holdUntil > now;
-    const listing = { wantedAt: now, holdUntil: now + holdMs, isRead: false, exactUntil: 0 };
+    if (last && (!last.isOver || now < last.wantedAt + keepMs)) return last.holdUntil > now;
+    const listing = { wantedAt: now, holdUntil: now + holdMs, isOver: false, exactUntil: 0 };
     this.listings.set(task, listing);
     this.events.at(listing.holdUntil, this.look);
     this.counts.take(this.events, () => {
-      if (isExact(task, this.events.now) && task.waiting > CLUSTERS_A_CALL) this.read(task, listing, task.waiting);
+      if (isIdleAndWanted(task, this.events.now) && task.waiting > CLUSTERS_A_CALL)
+        this.read(task, listing, task.waiting);
       else this.end(listing);
     });
     return true;
@@ -44,10 +45,9 @@ export class ListingModel {
   /** One call then replaces many. */
   isExact(task: TaskState): boolean {
     const { now } = this.events;
-    return (this.listings.get(task)?.exactUntil ?? 0) > now && isExact(task, now);
+    return (this.listings.get(task)?.exactUntil ?? 0) > now && isIdleAndWanted(task, now);
   }
 
-  /** @param waiting targets of the request */
   isHeld(task: TaskState, { priority, from, to }: WantedRequest): boolean {
     const listing = this.listings.get(task);
     return priority > 0 && to - from > CLUSTERS_A_CALL && listing !== undefined && listing.holdUntil > this.events.now;
@@ -67,13 +67,13 @@ export class ListingModel {
   }
 
   private end(listing: Listing): void {
-    listing.isRead = true;
+    listing.isOver = true;
     listing.holdUntil = 0;
     this.look();
   }
 }
 
-const isExact = (task: TaskState, now: number): boolean =>
+const isIdleAndWanted = (task: TaskState, now: number): boolean =>
   task.free === 0 && task.live === 0 && now >= task.calledAt + SCAN_MS;
 
 /** First come, first served. */

@@ -7,6 +7,8 @@ import type { Stage } from './stage.js';
 /** A compiled program of ours in a process of its own, as in production. */
 export interface Program {
   readonly pid: number;
+  /** Before the stage is struck, where another is to have the machine for itself. */
+  stop(): Promise<void>;
 }
 
 const DIST = join(import.meta.dirname, '../../dist');
@@ -40,7 +42,11 @@ export async function runProgram(
   const ready = eventually(() => options.ready().catch(() => false), { limitMs: START_LIMIT_MS });
   await Promise.race([ready, early]);
   early.catch(() => undefined); // From now on its end is wanted.
-  return { pid: child.pid ?? 0 };
+  const stop = async (): Promise<void> => {
+    child.kill('SIGTERM');
+    await ended(child);
+  };
+  return { pid: child.pid ?? 0, stop };
 }
 
 /** `BENCH_CPU_PROF=<folder>` writes a profile of each program there when it ends. */

@@ -10,6 +10,7 @@ export interface ServiceUnderTest {
   readonly pid: number;
   /** @throws Error for any other status than the one expected */
   post(path: string, body: string | null, expected: number, key?: string): Promise<void>;
+  /** Its process as well. */
   close(): Promise<void>;
 }
 
@@ -26,7 +27,7 @@ export async function startServiceProcess(
   await admitKey(databaseUrl, KEY);
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
-  const { pid } = await runProgram(stage, 'main.js', [], {
+  const { pid, stop } = await runProgram(stage, 'main.js', [], {
     env: {
       PORT: String(port),
       DATABASE_URL: databaseUrl,
@@ -40,7 +41,10 @@ export async function startServiceProcess(
   const pool = new Pool(url, { connections: 10 });
   return {
     pid,
-    close: () => pool.destroy(),
+    close: async () => {
+      await pool.destroy();
+      await stop();
+    },
     post: async (path, body, expected, key = KEY) => {
       const headers = {
         authorization: `Bearer ${key}`,

@@ -14,7 +14,7 @@ export class CallDto {
   @ApiProperty({ type: String }) enterpriseProjectId!: string;
   @ApiProperty({ type: String }) taskId!: string;
   @ApiProperty({ enum: REQUEST_RANGES }) rangeType!: RequestRange;
-  @ApiProperty({ type: Number, description: '0 for a whole task.' }) clusterCount!: number;
+  @ApiProperty({ type: Number, description: '0 for a whole task until its clusters are known.' }) clusterCount!: number;
   @ApiProperty({ enum: CALL_STATES }) state!: CallState;
   @moment('When its row was committed, before its first byte left') startedAt!: Date;
   @moment('Until when an answer is waited for') leaseUntil!: Date;

@@ -38,7 +38,9 @@ export class CallSettler {
       const before = await this.calls.facts(tx, callId);
       if (!before) return null;
       const decision = decide(outcome, { ...before, sent }, this.config.policy, Math.random);
-      const stays = before.state === 'sending' && decision.targets.kind === 'stay';
+      // A call for a whole task lets others in by its end, whatever it is.
+      const isWhole = before.rangeType === 'all_failed_cluster';
+      const stays = before.state === 'sending' && decision.targets.kind === 'stay' && !isWhole;
       if (!stays) await this.choosing.awaitTask(tx, before.scanTaskId);
       // Read again where a lock was waited for: a lookup may have been quicker.
       const call = stays ? before : await this.calls.facts(tx, callId);

@@ -90,7 +90,8 @@ export class CallStarter {
     for (const head of ready) {
       if (tried.size >= MAX_TASKS || tried.has(head.scanTaskId)) continue;
       tried.add(head.scanTaskId);
-      const task = await this.choosing.lockTask(tx, head, now, this.config.policy.listing.keepMs);
+      const { keepMs } = this.config.policy.listing;
+      const task = await this.choosing.lockTask(tx, head, now, { keepMs, credential: lane.credential.name });
       if (task && (await this.waitsForListing(tx, head, task, now))) continue;
       const call = task && (await this.fillAndWrite(tx, lane, reading, task, leasedAtMs));
       if (!call) continue;
@@ -148,6 +149,7 @@ export class CallStarter {
     const { range } = content;
     const body = retryTaskBody(range);
     await this.writeCall(tx, lane, reading, task, { ...content, body, taken });
+    if (task.isLarge || task.listed !== 'no') await this.listings.endHold(tx, task.scanTaskId);
     await this.count(tx, filled);
     crashPoint('start.written');
     const { clockOffsetMs } = reading;

@@ -24,10 +24,10 @@ export class LateAnswers {
   async settle(tx: Tx, call: CallFacts, decision: Decision): Promise<Settled | null> {
     const givenUp = call.state === 'not_carried_out' || call.state === 'partly_accepted';
     if (decision.call !== 'accepted' || !givenUp) return null;
-    const moves = await this.takingBack.takeBack(tx, call.id, call.targetIds);
+    const { moves, targetIds } = await this.takingBack.takeBack(tx, call);
     if (moves.length === 0) return null;
     const verdictDueAt = new Date(call.now.getTime() + this.config.policy.verdictTimeoutMs);
-    if (!(await this.calls.acceptLate(tx, call.id, verdictDueAt))) return null;
+    if (!(await this.calls.acceptLate(tx, call, targetIds, verdictDueAt))) return null;
     await lockRequests(tx, [...new Set(moves.map(({ requestId }) => requestId))]);
     return { decision, finishedRequests: await applyMoves(tx, moves) };
   }

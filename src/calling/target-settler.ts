@@ -39,8 +39,8 @@ export class TargetSettler {
     switch (targets.kind) {
       case 'stay': {
         const to = decision.call === 'accepted' ? 'accepted' : 'unknown';
-        if (to === 'accepted') await this.listMeant(tx, call);
-        return this.count(tx, await this.leaving.stay(tx, call.id, ids, from, to));
+        const stayed = await this.leaving.stay(tx, call.id, ids, from, to);
+        return this.count(tx, to === 'accepted' ? [...stayed, ...(await this.accepted(tx, call))] : stayed);
       }
       case 'wait': {
         const dueAt = new Date(call.now.getTime() + targets.waitMs);
@@ -116,8 +116,8 @@ export class TargetSettler {
     const others = new Set([...taken, ...lost]);
     const gone = call.targetIds.filter((id) => !others.has(id));
     const staying = await this.leaving.stay(tx, call.id, taken, 'unknown', 'accepted');
-    if (taken.length > 0) await this.listMeant(tx, call);
-    if (gone.length + lost.length === 0) return this.count(tx, staying);
+    const opened = taken.length > 0 ? await this.accepted(tx, call) : [];
+    if (gone.length + lost.length === 0) return this.count(tx, [...staying, ...opened]);
     await this.listings.spoil(tx, call.scanTaskId);
     const ended = await this.endLost(tx, call, lost, [...taken, ...gone]);
     const leaving = await this.leaving.waitAgain(tx, call.id, gone, call.now, {
@@ -128,15 +128,33 @@ export class TargetSettler {
       lastAnswer: 'none: the call was not carried out',
       parts: [],
     });
-    return this.leave(tx, call, [...staying, ...ended, ...leaving], null, taken);
+    return this.leave(tx, call, [...staying, ...opened, ...ended, ...leaving], null, taken);
   }
 
-  /** Which clusters an accepted call for a whole task meant is told by a listing, once its effect shows. */
-  private async listMeant(tx: Tx, { clusterCount, rangeType, scanTaskId, now }: CallFacts): Promise<void> {
-    if (rangeType !== 'all_failed_cluster' || clusterCount > 0) return;
+  /** The clusters of an accepted call for a whole task are known now: it holds these, and no others. */
+  async clustersNamed(tx: Tx, call: CallFacts): Promise<string[]> {
+    return this.count(tx, await this.letOthersIn(tx, call));
+  }
+
+  /** A call for a whole task keeps all others away until it is known which clusters it meant. */
+  private async accepted(tx: Tx, call: CallFacts): Promise<Move[]> {
+    if (call.rangeType !== 'all_failed_cluster') return [];
+    if (call.clusterCount > 0) return this.letOthersIn(tx, call);
+    await this.listMeant(tx, call);
+    return [];
+  }
+
+  private async letOthersIn(tx: Tx, { id, scanTaskId, now }: CallFacts): Promise<Move[]> {
+    await this.releasing.openTask(tx, id);
+    const wholeTask = await this.releasing.releaseWholeTask(tx, scanTaskId, now);
+    return [...wholeTask, ...(await this.releasing.unparkRequests(tx, scanTaskId))];
+  }
+
+  /** Which clusters it meant is told by a listing, once its effect shows. */
+  private async listMeant(tx: Tx, { scanTaskId, now }: CallFacts): Promise<void> {
     const { listing, lookup } = this.config.policy;
     const dueAt = new Date(now.getTime() + lookup.graceMs);
-    await this.listings.want(tx, scanTaskId, { now, dueAt, ...listing, anew: true });
+    await this.listings.want(tx, scanTaskId, { now, dueAt, keepMs: listing.keepMs, holdMs: 0, anew: true });
   }
 
   private async endLost(tx: Tx, call: CallFacts, lost: readonly bigint[], kept: readonly bigint[]): Promise<Move[]> {

@@ -119,12 +119,12 @@ export const envVariables = {
   listingKeep: wait(
     'LISTING_KEEP',
     policy.listing.keepMs,
-    'how long a listing of a scan task counts, and how long large requests wait for one at most',
+    'how long a listing of a scan task counts from its end, and how long large requests wait for one at most',
   ),
   listingHold: wait(
     'LISTING_HOLD',
     policy.listing.holdMs,
-    "how long large requests wait for a listing's next page, beyond a window of its lane",
+    "how long large requests wait for a listing's first answer, and for each further one beyond a window of its lane",
   ),
   maxAge: wait('MAX_AGE', policy.maxAgeMs, 'after it a target that is still waiting is expired'),
   breakerFailures: variable(

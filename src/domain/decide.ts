@@ -137,8 +137,8 @@ function unavailable(
 
 function rejected(outcome: Extract<CallOutcome, { kind: 'rejected' }>, context: CallContext): TargetsDecision {
   if (outcome.blames === 'task' || context.clusterCount <= 1) return { kind: 'end', result: 'rejected' };
-  // One call for all that had failed: each of its clusters is known, and goes by its id next.
-  return context.rangeType === 'specific_cluster' ? { kind: 'split' } : again(0, true);
+  // One call for all that had failed: its clusters are known, and go by their ids next; of each nothing was said yet.
+  return context.rangeType === 'specific_cluster' ? { kind: 'split' } : again(0);
 }
 
 function notSent(

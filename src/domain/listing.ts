@@ -1,5 +1,8 @@
 import { MAX_CLUSTERS_PER_CALL } from './call.js';
 
+/** Of what more waits, one call may not take all: it is listed first, and so is a whole task. */
+export const LARGE_ABOVE = MAX_CLUSTERS_PER_CALL;
+
 /** A longer one takes longer than the calls that it saves, and its clusters are more than one transaction should move. */
 export const MAX_LISTED = 10_000;
 const PAGE_ROWS = 200;
@@ -29,8 +32,8 @@ export type ListingPlan =
   | { readonly kind: 'nothing_failed' }
   /** So many clusters are to be read: the failed ones, or all. */
   | { readonly kind: 'read'; readonly failedOnly: boolean; readonly expected: number }
-  /** It would tell nothing that is of use now. */
-  | { readonly kind: 'give_up' };
+  /** It would tell nothing that is of use now; but might, once so many targets wait. */
+  | { readonly kind: 'give_up'; readonly worthFrom: number | null };
 
 /**
  * Whether and how to read the clusters of a scan task. Without a whole-task request it pays only where those waited for may be all that
@@ -39,11 +42,13 @@ export type ListingPlan =
 export function planListing({ failed, success, scanning, idle }: TaskCounts, wish: ListingWish): ListingPlan {
   const all = failed + success + scanning;
   if (failed === 0 && scanning === 0 && !wish.accepted) return { kind: 'nothing_failed' };
-  const mayBeExact = idle && failed > MAX_CLUSTERS_PER_CALL && wish.waiting >= failed;
-  if (!mayBeExact && !wish.wholeTask && !wish.accepted) return { kind: 'give_up' };
-  const failedOnly = !wish.accepted && pages(all) > pages(failed) + PAGES_FOR_ALL;
+  const savesCalls = idle && failed > LARGE_ABOVE && failed <= MAX_LISTED;
+  if (!wish.wholeTask && !wish.accepted && !(savesCalls && wish.waiting >= failed)) {
+    return { kind: 'give_up', worthFrom: savesCalls ? failed : null };
+  }
+  const failedOnly = !wish.accepted && (all > MAX_LISTED || pages(all) > pages(failed) + PAGES_FOR_ALL);
   const expected = failedOnly ? failed : all;
-  return expected > MAX_LISTED ? { kind: 'give_up' } : { kind: 'read', failedOnly, expected };
+  return expected > MAX_LISTED ? { kind: 'give_up', worthFrom: null } : { kind: 'read', failedOnly, expected };
 }
 
 const pages = (clusters: number): number => Math.ceil(clusters / PAGE_ROWS);
@@ -51,7 +56,7 @@ const pages = (clusters: number): number => Math.ceil(clusters / PAGE_ROWS);
 export type ListingStep =
   | { readonly kind: 'next'; readonly offset: number }
   | { readonly kind: 'last' }
-  /** The list has changed meanwhile, or has rows that nobody can read: it must be begun anew. */
+  /** The list has changed meanwhile, or has rows that tell nothing: it must be begun anew. */
   | { readonly kind: 'unsteady' };
 
 /**
@@ -59,14 +64,15 @@ export type ListingStep =
  * fails only after it was scanned, with none scanning at the start nothing can be added to it meanwhile.
  */
 export function afterPage(
-  expected: number,
+  { expected, failedOnly }: { readonly expected: number; readonly failedOnly: boolean },
   page: {
-    readonly rows: readonly unknown[];
+    readonly rows: readonly { readonly scanStatus: string | null }[];
     readonly rowsSeen: number;
     readonly total: number | null;
     readonly nextOffset: number | null;
   },
 ): ListingStep {
-  if (page.total !== expected || page.rows.length !== page.rowsSeen) return { kind: 'unsteady' };
+  const isTold = page.rows.every(({ scanStatus }) => (failedOnly ? scanStatus === 'failed' : scanStatus !== null));
+  if (page.total !== expected || page.rows.length !== page.rowsSeen || !isTold) return { kind: 'unsteady' };
   return page.nextOffset === null ? { kind: 'last' } : { kind: 'next', offset: page.nextOffset };
 }

@@ -3,11 +3,11 @@ import { createHash } from 'node:crypto';
 import type { AppConfig } from '../config/app-config.js';
 import { lanesOf, lanesServing, type Lane } from '../config/lanes.js';
 import { APP_CONFIG } from '../config/tokens.js';
-import { MAX_CLUSTERS_PER_CALL } from '../domain/call.js';
 import { DomainError } from '../domain/domain-error.js';
 import type { Estimate } from '../domain/estimate.js';
 import { priorityRank, type Priority } from '../domain/priority.js';
 import { submissionMeaning, type RequestSource, type Submission } from '../domain/request.js';
+import { LARGE_ABOVE } from '../domain/listing.js';
 import { ListingLedger } from '../ledger/listings.js';
 import { RequestLedger } from '../ledger/requests.js';
 import { noSuchThing } from '../platform/http/path-id.js';
@@ -160,14 +160,14 @@ export class IntakeService {
 
   /** Those that may be asked for a listing now. */
   private listLanes({ projectId, clusters }: Wish): readonly Lane[] {
-    const may = clusters === 0 || clusters > MAX_CLUSTERS_PER_CALL;
+    const may = clusters === 0 || clusters > LARGE_ABOVE;
     return may ? lanesServing(this.lanes, projectId, 'listTasks') : [];
   }
 
   /** What is more than one call takes is listed before it leaves; what has all been asked for may go in one call then. */
   private async wantListing(tx: Tx, scanTaskId: bigint, submission: Submission, now: Date): Promise<void> {
     const anew = submission.range === 'all_failed_cluster';
-    if (submission.priority === 'urgent' || (!anew && submission.clusterIds.length <= MAX_CLUSTERS_PER_CALL)) return;
+    if (submission.priority === 'urgent' || (!anew && submission.clusterIds.length <= LARGE_ABOVE)) return;
     await this.listings.want(tx, scanTaskId, { now, ...this.config.policy.listing, anew });
   }
 

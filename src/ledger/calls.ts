@@ -176,10 +176,19 @@ export class CallLedger {
   }
 
   /** The answer of a call that was taken for not carried out. */
-  async acceptLate(tx: Tx, callId: string, verdictDueAt: Date): Promise<boolean> {
+  async acceptLate(
+    tx: Tx,
+    { id, targetIds: sent }: CallFacts,
+    takenBack: readonly bigint[],
+    verdictDueAt: Date,
+  ): Promise<boolean> {
+    // A whole task's target may have become many since.
+    const known = new Set(sent);
+    const added = takenBack.filter((target) => !known.has(target));
     const accepted = await tx.$executeRaw`
-      UPDATE call SET state = 'partly_accepted', verdict_due_at = ${verdictDueAt}::timestamptz
-       WHERE id = ${callId}::uuid AND state IN ('not_carried_out', 'partly_accepted')`;
+      UPDATE call SET state = 'partly_accepted', verdict_due_at = ${verdictDueAt}::timestamptz,
+             target_ids = target_ids || ${added}::bigint[]
+       WHERE id = ${id}::uuid AND state IN ('not_carried_out', 'partly_accepted')`;
     return accepted === 1;
   }
 

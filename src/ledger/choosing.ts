@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { MAX_CLUSTERS_PER_CALL } from '../domain/call.js';
 import type { Head, Queue, Share } from '../domain/choose.js';
+import { LARGE_ABOVE } from '../domain/listing.js';
 import { priorityRank } from '../domain/priority.js';
 import { Prisma } from '../generated/prisma/client.js';
 import type { Tx } from '../platform/prisma/prisma.service.js';
@@ -131,9 +132,9 @@ export class ChoosingLedger {
     tx: Tx,
     { scanTaskId, requestId }: Head,
     now: Date,
-    listingKeepMs: number,
+    listings: { readonly keepMs: number; readonly credential: string },
   ): Promise<ChosenTask | null> {
-    const oldest = new Date(now.getTime() - listingKeepMs);
+    const oldest = new Date(now.getTime() - listings.keepMs);
     const [row] = await tx.$queryRaw<TaskRow[]>`
       WITH same AS (
         SELECT other.id FROM scan_task AS own JOIN scan_task AS other USING (project_id, task_id)
@@ -142,7 +143,7 @@ export class ChoosingLedger {
         SELECT id FROM scan_task WHERE id IN (SELECT id FROM same) ORDER BY id FOR UPDATE SKIP LOCKED)
       SELECT task.project_id, task.task_id, task.enterprise_project_id, opening.*, ${IS_LARGE} AS is_large,
              CASE WHEN listing.completed_at IS NULL OR listing.step <> 'complete' OR listing.completed_at < ${oldest}::timestamptz THEN 'no'
-                  WHEN listing.exact THEN 'exact' ELSE 'complete' END AS listed
+                  WHEN listing.exact AND listing.credential = ${listings.credential} THEN 'exact' ELSE 'complete' END AS listed
         FROM scan_task AS task
         JOIN request ON request.id = ${requestId}::uuid
         LEFT JOIN listing ON listing.scan_task_id = task.id
@@ -183,14 +184,14 @@ export function served(projects: ServedProjects): Prisma.Sql {
     : Prisma.sql`SELECT id FROM project WHERE id = ANY(${[...projects]}::text[]) AND paused_at IS NULL`;
 }
 
-const IS_LARGE = Prisma.sql`(request.waiting > ${MAX_CLUSTERS_PER_CALL} OR NOT request.resolved)`;
+const IS_LARGE = Prisma.sql`(request.waiting > ${LARGE_ABOVE} OR NOT request.resolved)`;
 
 /** Not one that waits for a listing; urgent ones never do, nor those whose deadline would come before its end. */
 const isFree = (now: Date): Prisma.Sql => Prisma.sql`(
   priority = ${priorityRank('urgent')}::smallint OR NOT ${IS_LARGE}
   OR NOT EXISTS (SELECT 1 FROM listing AS l
                   WHERE l.scan_task_id = request.scan_task_id AND l.hold_until > ${now}::timestamptz
-                    AND coalesce(request.deadline, 'infinity') > l.hold_until))`;
+                    AND coalesce(request.deadline, 'infinity') > l.hold_until + interval '1 minute'))`;
 
 const HEAD = Prisma.sql`id, scan_task_id, caller, priority, next_due_at, deadline`;
 

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { MAX_CLUSTERS_PER_CALL } from '../domain/call.js';
+import { LARGE_ABOVE } from '../domain/listing.js';
 import { Prisma } from '../generated/prisma/client.js';
 import type { Tx } from '../platform/prisma/prisma.service.js';
 import type { ChosenTask, Opening } from './choosing.js';
@@ -112,7 +112,7 @@ export class FillingLedger {
     const [row] = await tx.$queryRaw<PassRow[]>`
       WITH failed AS MATERIALIZED (
         SELECT cluster_id, failed_types FROM listed_cluster JOIN listing USING (scan_task_id)
-         WHERE scan_task_id = ${task.scanTaskId} AND exact AND seen_at >= began_at AND scan_status = 'failed'),
+         WHERE scan_task_id = ${task.scanTaskId} AND exact AND scan_status = 'failed'),
       wanted AS MATERIALIZED (
         SELECT t.id, t.cluster_id, t.scan_types FROM target AS t JOIN request AS r ON r.id = t.request_id
          WHERE t.scan_task_id = ${task.scanTaskId} AND t.state = 'waiting' AND t.due_at <= ${now}::timestamptz
@@ -124,7 +124,7 @@ export class FillingLedger {
       picked AS MATERIALIZED (
         SELECT cluster_id FROM candidate
          WHERE (SELECT count(*) FROM candidate) = (SELECT count(*) FROM failed)
-           AND (SELECT count(*) FROM candidate) > ${MAX_CLUSTERS_PER_CALL}
+           AND (SELECT count(*) FROM candidate) > ${LARGE_ABOVE}
            AND (SELECT count(*) FROM wanted) <= ${WHOLE_TARGETS}
            AND NOT EXISTS (SELECT 1 FROM live_cluster WHERE project_id = ${task.projectId} AND task_id = ${task.taskId})),
       held AS (
@@ -132,13 +132,20 @@ export class FillingLedger {
         SELECT ${task.projectId}, ${task.taskId}, cluster_id, ${callId}::uuid
           FROM (SELECT cluster_id FROM picked UNION SELECT '' FROM picked) AS held ORDER BY cluster_id
         ON CONFLICT DO NOTHING RETURNING cluster_id),
+      meant AS MATERIALIZED (SELECT id FROM wanted WHERE cluster_id IN (SELECT cluster_id FROM picked)),
+      locked AS MATERIALIZED (
+        SELECT t.id FROM target AS t
+         WHERE t.id = ANY (ARRAY(SELECT id FROM meant)) AND t.cluster_id IN (SELECT cluster_id FROM held)
+           -- As text, no index of waiting targets fits, and each is found by its id.
+           AND t.state::text = 'waiting'
+         ORDER BY t.id FOR UPDATE OF t),
+      -- Who was cancelled while its lock was waited for is not asked for any more, and so the set is not exact.
       due AS MATERIALIZED (
-        SELECT t.id, true AS taken FROM target AS t
-         WHERE t.id = ANY (ARRAY(SELECT id FROM wanted WHERE cluster_id IN (SELECT cluster_id FROM picked)))
-           AND t.cluster_id IN (SELECT cluster_id FROM held) AND t.state::text = 'waiting'
-         ORDER BY t.id FOR UPDATE OF t)
+        SELECT id, true AS taken FROM locked WHERE (SELECT count(*) FROM locked) = (SELECT count(*) FROM meant))
       ${claim(callId)}`;
-    return (row?.filled ?? []).map(toFilled);
+    const filled = (row?.filled ?? []).map(toFilled);
+    if (filled.length === 0 && row && row.clusters > 0) await this.letGo(tx, callId);
+    return filled;
   }
 
   /** A whole-task call excludes every other live call of its task, and every other excludes it. */

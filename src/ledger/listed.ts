@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import { priorityRank } from '../domain/priority.js';
 import type { TargetResult } from '../domain/target.js';
 import { Prisma } from '../generated/prisma/client.js';
 import type { Tx } from '../platform/prisma/prisma.service.js';
@@ -11,6 +12,9 @@ interface Resolved {
   targets: number;
 }
 
+/** Targets that one transaction makes or moves; what is left is done by the next listing, or goes as it is. */
+const MAX_MOVED = 20_000;
+
 /** What a complete listing means for targets that wait. The scan task is locked. It speaks only for requests that are older than it. */
 @Injectable()
 export class ListedLedger {
@@ -20,14 +24,19 @@ export class ListedLedger {
    */
   async resolveWaiting(tx: Tx, scanTaskId: bigint, beganAt: Date, now: Date): Promise<Move[]> {
     const rows = await tx.$queryRaw<Resolved[]>`
-      WITH whole AS MATERIALIZED (
+      WITH bound AS MATERIALIZED (
+        SELECT ${MAX_MOVED}::int / greatest(1, count(*) FILTER (WHERE scan_status = 'failed')) AS n
+          FROM listed_cluster WHERE scan_task_id = ${scanTaskId}),
+      whole AS MATERIALIZED (
         SELECT t.* FROM target AS t JOIN request AS r ON r.id = t.request_id
          WHERE t.cluster_id IS NULL AND t.scan_task_id = ${scanTaskId} AND t.state::text = 'waiting'
-           AND r.created_at <= ${beganAt}::timestamptz
-         ORDER BY t.id FOR UPDATE OF t),
+           -- To an exact one nothing can have been added meanwhile.
+           AND (r.created_at <= ${beganAt}::timestamptz
+                OR (SELECT exact FROM listing WHERE scan_task_id = ${scanTaskId}))
+         ORDER BY t.id LIMIT (SELECT n FROM bound) FOR UPDATE OF t),
       failed AS MATERIALIZED (
         SELECT cluster_id, row_number() OVER (ORDER BY cluster_id) AS place FROM listed_cluster
-         WHERE scan_task_id = ${scanTaskId} AND seen_at >= ${beganAt}::timestamptz AND scan_status = 'failed'),
+         WHERE scan_task_id = ${scanTaskId} AND scan_status = 'failed'),
       first AS (
         UPDATE target AS t
            SET cluster_id = failed.cluster_id, due_at = CASE WHEN t.due_at = 'infinity' THEN ${now}::timestamptz ELSE t.due_at END
@@ -68,14 +77,14 @@ export class ListedLedger {
    * @param sentAt in the upstream's clock
    * @returns how many clusters these are; nothing is changed where there are none
    */
-  async resolveAccepted(tx: Tx, callId: string, scanTaskId: bigint, beganAt: Date, sentAt: Date): Promise<number> {
+  async resolveAccepted(tx: Tx, callId: string, scanTaskId: bigint, sentAt: Date): Promise<number> {
     const rows = await tx.$queryRaw<Resolved[]>`
       WITH whole AS MATERIALIZED (
         SELECT * FROM target WHERE cluster_id IS NULL AND scan_task_id = ${scanTaskId} AND call_id = ${callId}::uuid
          ORDER BY id FOR UPDATE),
       meant AS MATERIALIZED (
         SELECT cluster_id, row_number() OVER (ORDER BY cluster_id) AS place FROM listed_cluster
-         WHERE scan_task_id = ${scanTaskId} AND seen_at >= ${beganAt}::timestamptz
+         WHERE scan_task_id = ${scanTaskId}
            AND (scan_status IS DISTINCT FROM 'success' OR greatest(start_time, end_time) >= ${sentAt}::timestamptz)),
       first AS (
         UPDATE target AS t SET cluster_id = meant.cluster_id FROM whole, meant WHERE t.id = whole.id AND meant.place = 1
@@ -109,10 +118,10 @@ export class ListedLedger {
         SELECT t.id, listed.cluster_id IS NOT NULL AS healthy
           FROM target AS t JOIN request AS r ON r.id = t.request_id
           LEFT JOIN listed_cluster AS listed
-                 ON listed.scan_task_id = t.scan_task_id AND listed.cluster_id = t.cluster_id AND listed.seen_at >= ${beganAt}::timestamptz
+                 ON listed.scan_task_id = t.scan_task_id AND listed.cluster_id = t.cluster_id
          WHERE t.scan_task_id = ${scanTaskId} AND t.state = 'waiting' AND t.due_at < 'infinity' AND t.cluster_id IS NOT NULL
            AND r.created_at <= ${beganAt}::timestamptz AND (listed.cluster_id IS NULL OR listed.scan_status = 'success')
-         ORDER BY t.id FOR UPDATE OF t),
+         ORDER BY t.id LIMIT ${MAX_MOVED} FOR UPDATE OF t),
       moved AS (
         UPDATE target AS t
            SET state = 'done', result = CASE WHEN healthy THEN 'not_failed' ELSE 'not_found' END::target_result,
@@ -124,14 +133,16 @@ export class ListedLedger {
     return rows.map((row) => ({ ...row, from: 'waiting' }));
   }
 
-  /** Those whose clusters are scanning already are not sent meanwhile. */
+  /** Those whose clusters are scanning already are not sent meanwhile; but for what is urgent, or has no time for it. */
   async putOffScanning(tx: Tx, scanTaskId: bigint, beganAt: Date, until: Date): Promise<Move[]> {
     const rows = await tx.$queryRaw<{ requestId: string }[]>`
       WITH scanning AS MATERIALIZED (
         SELECT t.id FROM target AS t JOIN listed_cluster AS listed USING (scan_task_id, cluster_id)
+          JOIN request AS r ON r.id = t.request_id
          WHERE t.scan_task_id = ${scanTaskId} AND t.state = 'waiting' AND t.due_at < ${until}::timestamptz
-           AND listed.scan_status = 'scanning' AND listed.seen_at >= ${beganAt}::timestamptz
-         ORDER BY t.id FOR UPDATE OF t),
+           AND listed.scan_status = 'scanning' AND r.created_at <= ${beganAt}::timestamptz
+           AND t.priority > ${priorityRank('urgent')} AND coalesce(r.deadline, 'infinity') > ${until}::timestamptz
+         ORDER BY t.id LIMIT ${MAX_MOVED} FOR UPDATE OF t),
       moved AS (
         UPDATE target AS t SET due_at = ${until}::timestamptz FROM scanning WHERE t.id = scanning.id RETURNING t.request_id)
       SELECT DISTINCT request_id AS "requestId" FROM moved`;

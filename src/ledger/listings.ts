@@ -28,6 +28,12 @@ export interface ListedCluster {
   readonly endTime: Date | null;
 }
 
+/** Who reads, and for which projects. */
+export interface ListLane {
+  readonly credential: string;
+  readonly projects: ServedProjects;
+}
+
 /** Why and how long a listing is wanted. */
 export interface Wanting {
   readonly now: Date;
@@ -52,24 +58,29 @@ export interface Hold {
 @Injectable()
 export class ListingLedger {
   /**
-   * Wants a listing where the last one is older than it may be, or where so much waits by now as it found failed; `anew` in any case.
-   * One that is being read goes on. Meanwhile large requests for the task wait, up to the end of the hold.
-   * @returns whether large requests wait for it now
+   * Wants a listing where the last one is older than it may be, or where by now so much waits that it is worth one; `anew` in any
+   * case. One that is being read goes on. Meanwhile large requests for the task wait, up to the end of the hold.
+   * @returns whether it was begun, and is waited for
    */
   async want(tx: Tx, scanTaskId: bigint, { now, dueAt = now, keepMs, holdMs, anew }: Wanting): Promise<boolean> {
     const holdUntil = new Date(now.getTime() + holdMs);
     const oldest = new Date(now.getTime() - keepMs);
     const [row] = await tx.$queryRaw<{ held: boolean }[]>`
-      INSERT INTO listing (scan_task_id, project_id, wanted_at, due_at, hold_until)
-      SELECT id, project_id, ${now}::timestamptz, ${dueAt}::timestamptz, ${holdUntil}::timestamptz
-        FROM scan_task WHERE id = ${scanTaskId}
+      INSERT INTO listing (scan_task_id, project_id, wanted_at, due_at, held_since, hold_until)
+      SELECT id, project_id, ${now}::timestamptz, ${dueAt}::timestamptz, ${now}::timestamptz, ${holdUntil}::timestamptz
+        FROM scan_task
+       WHERE id = ${scanTaskId}
+         -- Whoever ends a page has its row locked for long: nobody waits for it to learn that one is being read.
+         AND NOT EXISTS (SELECT 1 FROM listing WHERE scan_task_id = ${scanTaskId} AND due_at IS NOT NULL)
       ON CONFLICT (scan_task_id) DO UPDATE
-         SET step = 'counts', wanted_at = excluded.wanted_at, due_at = excluded.due_at, hold_until = excluded.hold_until,
-             restarts = 0, failures = 0, "offset" = 0, exact = false
+         SET step = 'counts', wanted_at = excluded.wanted_at, due_at = excluded.due_at,
+             held_since = coalesce(listing.held_since, excluded.held_since),
+             hold_until = least(excluded.hold_until, listing.held_since + ${keepMs}::float8 * interval '1 ms'),
+             restarts = 0, failures = 0, "offset" = 0, exact = false, worth_from = NULL
        WHERE listing.due_at IS NULL
-         AND (${anew} OR listing.wanted_at <= ${oldest}::timestamptz
-              OR (listing.step = 'given_up' AND listing.idle
-                  AND listing.failed <= (SELECT count(*) FROM (
+         AND (${anew} OR greatest(listing.wanted_at, listing.completed_at) <= ${oldest}::timestamptz
+              OR (listing.step = 'given_up'
+                  AND listing.worth_from <= (SELECT count(*) FROM (
                       SELECT 1 FROM target WHERE scan_task_id = ${scanTaskId} AND state = 'waiting' LIMIT ${MAX_LISTED}) AS t)))
       RETURNING hold_until > ${now}::timestamptz AS held`;
     return row?.held ?? false;
@@ -78,7 +89,7 @@ export class ListingLedger {
   /** The listing that has waited longest for its next page; nobody else gets it before this page's call could have ended. */
   async takeDue(
     tx: Tx,
-    projects: ServedProjects,
+    { credential, projects }: ListLane,
     step: DueListing['step'],
     now: Date,
     leaseUntil: Date,
@@ -87,9 +98,11 @@ export class ListingLedger {
       WITH due AS (
         SELECT scan_task_id FROM listing
          WHERE due_at <= ${now}::timestamptz AND step = ${step}::listing_step AND project_id IN (${readable(projects)})
+           AND ${isFor(credential)}
          ORDER BY due_at LIMIT 1 FOR UPDATE SKIP LOCKED)
       UPDATE listing AS l
-         SET due_at = ${leaseUntil}::timestamptz, began_at = CASE WHEN l.step = 'counts' THEN ${now}::timestamptz ELSE l.began_at END
+         SET due_at = ${leaseUntil}::timestamptz, credential = ${credential},
+             began_at = CASE WHEN l.step = 'counts' THEN ${now}::timestamptz ELSE l.began_at END
         FROM due, scan_task AS s
        WHERE l.scan_task_id = due.scan_task_id AND s.id = l.scan_task_id
       RETURNING s.id AS "scanTaskId", s.project_id AS "projectId", s.task_id AS "taskId",
@@ -98,10 +111,11 @@ export class ListingLedger {
     return row ?? null;
   }
 
-  async nextDueAt(tx: Tx, projects: ServedProjects, step: DueListing['step']): Promise<Date | null> {
+  async nextDueAt(tx: Tx, { credential, projects }: ListLane, step: DueListing['step']): Promise<Date | null> {
     const [next] = await tx.$queryRaw<{ at: Date | null }[]>`
       SELECT min(due_at) AS at FROM listing
-       WHERE due_at IS NOT NULL AND step = ${step}::listing_step AND project_id IN (${readable(projects)})`;
+       WHERE due_at IS NOT NULL AND step = ${step}::listing_step AND project_id IN (${readable(projects)})
+         AND ${isFor(credential)}`;
     return next?.at ?? null;
   }
 
@@ -140,6 +154,7 @@ export class ListingLedger {
     { failedOnly, expected }: { failedOnly: boolean; expected: number },
     hold: Hold,
   ): Promise<void> {
+    await this.forgetRows(tx, scanTaskId);
     await tx.$executeRaw`
       UPDATE listing
          SET step = 'clusters', "offset" = 0, failed = ${counts.failed}::int, idle = ${counts.idle},
@@ -148,19 +163,19 @@ export class ListingLedger {
   }
 
   /** What one page shows. */
-  async keepRows(tx: Tx, scanTaskId: bigint, rows: readonly ListedCluster[], seenAt: Date): Promise<void> {
+  async keepRows(tx: Tx, scanTaskId: bigint, rows: readonly ListedCluster[]): Promise<void> {
     if (rows.length === 0) return;
     const distinct = [...new Map(rows.map((row) => [row.clusterId, row])).values()];
     await tx.$executeRaw`
-      INSERT INTO listed_cluster (scan_task_id, cluster_id, scan_status, failed_types, start_time, end_time, seen_at)
-      SELECT ${scanTaskId}, row.*, ${seenAt}::timestamptz
+      INSERT INTO listed_cluster (scan_task_id, cluster_id, scan_status, failed_types, start_time, end_time)
+      SELECT ${scanTaskId}, row.*
         FROM unnest(${distinct.map((row) => row.clusterId)}::text[], ${distinct.map((row) => row.scanStatus)}::text[],
                     ${distinct.map((row) => row.failedTypes)}::smallint[], ${distinct.map((row) => row.startTime)}::timestamptz[],
                     ${distinct.map((row) => row.endTime)}::timestamptz[]) AS row (id, status, types, start_time, end_time)
        ORDER BY row.id
       ON CONFLICT (scan_task_id, cluster_id) DO UPDATE
          SET scan_status = excluded.scan_status, failed_types = excluded.failed_types, start_time = excluded.start_time,
-             end_time = excluded.end_time, seen_at = excluded.seen_at`;
+             end_time = excluded.end_time`;
   }
 
   async goOn(tx: Tx, scanTaskId: bigint, offset: number, hold: Hold): Promise<void> {
@@ -181,29 +196,31 @@ export class ListingLedger {
       UPDATE listing SET failures = failures + 1, due_at = ${dueAt}::timestamptz, hold_until = NULL WHERE scan_task_id = ${scanTaskId}`;
   }
 
-  async giveUp(tx: Tx, scanTaskId: bigint, counts: TaskCounts | null): Promise<void> {
+  /** @param worthFrom as many targets as must wait for it to be worth another one before this one is too old */
+  async giveUp(tx: Tx, scanTaskId: bigint, worthFrom: number | null): Promise<void> {
     await tx.$executeRaw`
       UPDATE listing
-         SET step = 'given_up', due_at = NULL, hold_until = NULL, failed = ${counts?.failed ?? null}::int,
-             idle = ${counts?.idle ?? false}
+         SET step = 'given_up', due_at = NULL, hold_until = NULL, worth_from = ${worthFrom}::int
        WHERE scan_task_id = ${scanTaskId}`;
   }
 
   /** Everything was read, where as many clusters are known as there must be; false where some were missed. */
-  async complete(tx: Tx, { scanTaskId, beganAt }: DueListing, now: Date): Promise<boolean> {
+  async complete(tx: Tx, { scanTaskId }: DueListing, now: Date): Promise<boolean> {
     const completed = await tx.$executeRaw`
       WITH seen AS (
-        SELECT count(*) AS clusters, count(*) FILTER (WHERE scan_status = 'failed') AS failed
-          FROM listed_cluster WHERE scan_task_id = ${scanTaskId} AND seen_at >= ${beganAt}::timestamptz)
+        SELECT count(*) AS clusters, count(*) FILTER (WHERE scan_status = 'failed') AS failed,
+               count(*) FILTER (WHERE scan_status = 'scanning') AS scanning
+          FROM listed_cluster WHERE scan_task_id = ${scanTaskId})
       UPDATE listing
          SET step = 'complete', completed_at = ${now}::timestamptz, due_at = NULL, hold_until = NULL,
-             exact = listing.idle AND listing.failed = seen.failed
+             exact = listing.idle AND listing.failed = seen.failed AND seen.scanning = 0
         FROM seen WHERE scan_task_id = ${scanTaskId} AND seen.clusters = listing.expected`;
     return completed === 1;
   }
 
   /** Nothing has failed, by its counts: there is nothing to be read. */
   async completeEmpty(tx: Tx, scanTaskId: bigint, now: Date): Promise<void> {
+    await this.forgetRows(tx, scanTaskId);
     await tx.$executeRaw`
       UPDATE listing
          SET step = 'complete', completed_at = ${now}::timestamptz, due_at = NULL, hold_until = NULL, exact = false, failed_only = true,
@@ -211,15 +228,29 @@ export class ListingLedger {
        WHERE scan_task_id = ${scanTaskId}`;
   }
 
+  /** Those of the listing before. */
+  private async forgetRows(tx: Tx, scanTaskId: bigint): Promise<void> {
+    await tx.$executeRaw`DELETE FROM listed_cluster WHERE scan_task_id = ${scanTaskId}`;
+  }
+
+  /** A call for the task has left: whoever waits for a listing from now on waits anew. */
+  async endHold(tx: Tx, scanTaskId: bigint): Promise<void> {
+    await tx.$executeRaw`
+      UPDATE listing SET held_since = NULL, hold_until = NULL WHERE scan_task_id = ${scanTaskId} AND held_since IS NOT NULL`;
+  }
+
   /** A call had, or may have had, an effect, and is over now: what was listed before it is not what has failed now. */
   async spoil(tx: Tx, scanTaskId: bigint): Promise<void> {
     await tx.$executeRaw`
-      UPDATE listing SET exact = false
-       WHERE exact AND scan_task_id IN (SELECT other.id FROM scan_task AS own JOIN scan_task AS other USING (project_id, task_id)
+      UPDATE listing SET exact = false, idle = false
+       WHERE idle AND scan_task_id IN (SELECT other.id FROM scan_task AS own JOIN scan_task AS other USING (project_id, task_id)
                                          WHERE own.id = ${scanTaskId})`;
   }
 }
 
 const goingOn = ({ now, until, atMostMs }: Hold): Prisma.Sql => Prisma.sql`
   due_at = ${now}::timestamptz,
-  hold_until = least(${until}::timestamptz, wanted_at + ${atMostMs}::float8 * interval '1 ms')`;
+  hold_until = least(${until}::timestamptz, held_since + ${atMostMs}::float8 * interval '1 ms')`;
+
+/** All pages of one listing are read with one credential. */
+const isFor = (credential: string): Prisma.Sql => Prisma.sql`(step = 'counts' OR credential = ${credential})`;

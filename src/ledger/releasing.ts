@@ -63,6 +63,11 @@ export class ReleasingLedger {
     return rows.map((row) => ({ ...row, from: 'waiting' }));
   }
 
+  /** From now on a call for a whole task holds its clusters alone. */
+  async openTask(tx: Tx, callId: string): Promise<void> {
+    await tx.$executeRaw`DELETE FROM live_cluster WHERE call_id = ${callId}::uuid AND cluster_id = ''`;
+  }
+
   /** Whole-task targets of a task wait for all of its clusters: each end of a call lets them look again. */
   async releaseWholeTask(tx: Tx, scanTaskId: bigint, now: Date): Promise<Move[]> {
     const rows = await tx.$queryRaw<{ requestId: string; n: number }[]>`

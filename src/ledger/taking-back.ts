@@ -1,5 +1,7 @@
 import { Injectable } from '@nestjs/common';
+import { Prisma } from '../generated/prisma/client.js';
 import type { Tx } from '../platform/prisma/prisma.service.js';
+import type { CallFacts } from './calls.js';
 import type { Move } from './counts.js';
 
 /** Puts targets back into a call that was carried out after all. */
@@ -7,14 +9,18 @@ import type { Move } from './counts.js';
 export class TakingBackLedger {
   /**
    * Those that still wait because of this call, as long as no other call has their cluster; with their attempt given back. The scan
-   * task is locked.
+   * task is locked. The target of a whole task may have become many since: they have the call from it.
    */
-  async takeBack(tx: Tx, callId: string, targetIds: readonly bigint[]): Promise<Move[]> {
-    const rows = await tx.$queryRaw<{ requestId: string; n: number }[]>`
+  async takeBack(
+    tx: Tx,
+    { id: callId, rangeType, scanTaskId, targetIds }: CallFacts,
+  ): Promise<{ moves: Move[]; targetIds: bigint[] }> {
+    const isWhole = rangeType === 'all_failed_cluster';
+    const rows = await tx.$queryRaw<{ requestId: string; ids: bigint[] }[]>`
       WITH mine AS MATERIALIZED (
         SELECT t.id, s.project_id, s.task_id, coalesce(t.cluster_id, '') AS cluster_id
           FROM target AS t JOIN scan_task AS s ON s.id = t.scan_task_id
-         WHERE t.id = ANY(${[...targetIds]}::bigint[]) AND t.state::text = 'waiting'
+         WHERE ${isWhole ? Prisma.sql`t.scan_task_id = ${scanTaskId} AND t.state = 'waiting'` : Prisma.sql`t.id = ANY(${[...targetIds]}::bigint[]) AND t.state::text = 'waiting'`}
            AND t.call_ids[array_upper(t.call_ids, 1)] = ${callId}::uuid
            AND NOT EXISTS (SELECT 1 FROM live_cluster AS l
                             WHERE l.project_id = s.project_id AND l.task_id = s.task_id
@@ -30,8 +36,11 @@ export class TakingBackLedger {
         UPDATE target AS t
            SET state = 'in_call', call_id = ${callId}::uuid, attempts = greatest(0, t.attempts - 1)
           FROM mine WHERE t.id = mine.id AND mine.cluster_id IN (SELECT cluster_id FROM held)
-        RETURNING t.request_id)
-      SELECT request_id AS "requestId", count(*)::int AS n FROM moved GROUP BY request_id`;
-    return rows.map((row) => ({ ...row, from: 'waiting', to: 'accepted' }));
+        RETURNING t.request_id, t.id)
+      SELECT request_id AS "requestId", array_agg(id ORDER BY id) AS ids FROM moved GROUP BY request_id`;
+    return {
+      moves: rows.map(({ requestId, ids }) => ({ requestId, from: 'waiting', to: 'accepted', n: ids.length })),
+      targetIds: rows.flatMap(({ ids }) => ids),
+    };
   }
 }

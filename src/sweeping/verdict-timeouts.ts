@@ -28,11 +28,13 @@ export class VerdictTimeouts {
 
   private endOne(callId: string): Promise<string[]> {
     return this.prisma.transact(async (tx) => {
-      const call = await this.calls.facts(tx, callId);
-      if (!call) return [];
-      await this.choosing.awaitTask(tx, call.scanTaskId);
+      const before = await this.calls.facts(tx, callId);
+      if (!before) return [];
+      await this.choosing.awaitTask(tx, before.scanTaskId);
       const state = await this.calls.endWatch(tx, callId);
-      if (state === null) return [];
+      // Read again where the lock was waited for: a listing may have named its clusters.
+      const call = state && (await this.calls.facts(tx, callId));
+      if (!call) return [];
       const text = `HSS ${state === 'unknown' ? 'may have accepted' : 'accepted'} the call, and no verdict came in time.`;
       return this.targets.end(
         tx,

@@ -7,7 +7,7 @@ import { turnsOf, type ListPurpose } from '../domain/list-purpose.js';
 import { CallLedger } from '../ledger/calls.js';
 import { LaneLedger, type LaneReading } from '../ledger/lanes.js';
 import { ListCallLedger } from '../ledger/list-calls.js';
-import { ListingLedger, type DueListing } from '../ledger/listings.js';
+import { ListingLedger, type DueListing, type ListLane } from '../ledger/listings.js';
 import { LookupLedger, type DueLookup, type LookedUp } from '../ledger/lookups.js';
 import { Clock } from '../platform/clock.js';
 import { crashPoint } from '../platform/crash-points.js';
@@ -43,6 +43,8 @@ export type ListTurn =
 const lookedUpIn = ({ operation }: Lane): LookedUp => (operation === 'listTasks' ? 'task' : 'clusters');
 /** The counts of a scan task stand in the list of tasks, its clusters in its resources. */
 const stepIn = ({ operation }: Lane): DueListing['step'] => (operation === 'listTasks' ? 'counts' : 'clusters');
+
+const readerOf = ({ credential }: Lane): ListLane => ({ credential: credential.name, projects: credential.projects });
 
 /** Takes a slot of a list lane for whoever's turn it is. */
 @Injectable()
@@ -97,7 +99,7 @@ export class ListStarter {
   ): Promise<Subject | null> {
     const { projects } = lane.credential;
     if (purpose === 'listing') {
-      const listing = await this.listings.takeDue(tx, projects, stepIn(lane), now, leaseUntil);
+      const listing = await this.listings.takeDue(tx, readerOf(lane), stepIn(lane), now, leaseUntil);
       return listing && { purpose, listing };
     }
     const lookup = await this.lookups.takeDue(tx, projects, lookedUpIn(lane), now, leaseUntil);
@@ -110,7 +112,7 @@ export class ListStarter {
   private async nextDueAt(tx: Tx, lane: Lane): Promise<Date | null> {
     const { projects } = lane.credential;
     const lookup = await this.lookups.nextDueAt(tx, projects, lookedUpIn(lane));
-    const listing = await this.listings.nextDueAt(tx, projects, stepIn(lane));
+    const listing = await this.listings.nextDueAt(tx, readerOf(lane), stepIn(lane));
     return lookup && listing ? new Date(Math.min(lookup.getTime(), listing.getTime())) : (lookup ?? listing);
   }
 

@@ -48,7 +48,7 @@ export class ListingReader {
     const { scanTaskId } = listing;
     const plan = counts && planListing(counts, await this.listings.wish(tx, scanTaskId));
     if (!plan || plan.kind === 'give_up') {
-      await this.listings.giveUp(tx, scanTaskId, counts);
+      await this.listings.giveUp(tx, scanTaskId, plan?.worthFrom ?? null);
       return [];
     }
     if (plan.kind === 'nothing_failed') {
@@ -67,8 +67,8 @@ export class ListingReader {
     now: Date,
   ): Promise<string[]> {
     const { scanTaskId } = listing;
-    await this.listings.keepRows(tx, scanTaskId, page.rows.map(toListed), now);
-    const step = afterPage(listing.expected, page);
+    await this.listings.keepRows(tx, scanTaskId, page.rows.map(toListed));
+    const step = afterPage(listing, page);
     if (step.kind === 'next') {
       await this.listings.goOn(tx, scanTaskId, step.offset, this.hold(lane, now));
       return [];
@@ -88,14 +88,16 @@ export class ListingReader {
     now: Date,
   ): Promise<string[]> {
     const moves = await this.listed.resolveWaiting(tx, scanTaskId, beganAt, now);
-    if (step === 'clusters' && !failedOnly) {
+    const knowsAll = step === 'clusters' && !failedOnly;
+    if (knowsAll) {
+      // As long as this listing counts; then the next one tells, or the call itself.
       const until = new Date(now.getTime() + this.config.policy.listing.keepMs);
       moves.push(...(await this.listed.endNeedless(tx, scanTaskId, beganAt)));
       moves.push(...(await this.listed.putOffScanning(tx, scanTaskId, beganAt, until)));
     }
     await lockRequests(tx, [...new Set(moves.map(({ requestId }) => requestId))]);
     const finished = await applyMoves(tx, moves);
-    finished.push(...(await this.resolveAccepted(tx, scanTaskId, beganAt)));
+    if (knowsAll) finished.push(...(await this.resolveAccepted(tx, scanTaskId, beganAt)));
     await this.listAgain(tx, scanTaskId, now);
     crashPoint('lookup.resolved');
     return finished;
@@ -109,7 +111,10 @@ export class ListingReader {
       const call = await this.calls.facts(tx, id);
       if (!call) continue;
       const sentAt = sinceSending(new Date(call.startedAt.getTime() + call.clockOffsetMs));
-      if ((await this.listed.resolveAccepted(tx, id, scanTaskId, beganAt, sentAt)) > 0) continue;
+      if ((await this.listed.resolveAccepted(tx, id, scanTaskId, sentAt)) > 0) {
+        finished.push(...(await this.targets.clustersNamed(tx, call)));
+        continue;
+      }
       const reason = { code: 'not_listed_as_failed', text: 'HSS listed no cluster that the call could have scanned.' };
       if (!(await this.calls.leaveWatch(tx, id))) continue;
       finished.push(...(await this.targets.end(tx, call, { result: 'not_failed', reason })));
@@ -121,8 +126,10 @@ export class ListingReader {
   private async listAgain(tx: Tx, scanTaskId: bigint, now: Date): Promise<void> {
     const { wholeTask, accepted } = await this.listings.wish(tx, scanTaskId);
     const { listing, lookup } = this.config.policy;
-    const dueAt = wholeTask ? now : new Date(now.getTime() + lookup.graceMs);
-    if (wholeTask || accepted) await this.listings.want(tx, scanTaskId, { now, dueAt, ...listing, anew: true });
+    const { keepMs } = listing;
+    if (wholeTask) await this.listings.want(tx, scanTaskId, { now, ...listing, anew: true });
+    const dueAt = new Date(now.getTime() + lookup.graceMs);
+    if (!wholeTask && accepted) await this.listings.want(tx, scanTaskId, { now, dueAt, keepMs, holdMs: 0, anew: true });
   }
 
   private async notRead(tx: Tx, { scanTaskId, failures }: DueListing, now: Date): Promise<void> {
@@ -150,6 +157,8 @@ function countsOf({ taskId }: DueListing, page: LookupPage): TaskCounts | null {
 function toListed({ clusterId, scanStatus, startTime, endTime, items }: ClusterScan): ListedCluster {
   const failed = items.filter(({ status }) => status === 'failed').map(({ scanType }) => scanType);
   const known = failed.filter((type) => type !== null);
-  const failedTypes = known.length === failed.length ? toMask(known) : 0;
+  // An item in a state that we do not know may have failed as well.
+  const isKnown = known.length === failed.length && items.every(({ status }) => status !== null);
+  const failedTypes = isKnown ? toMask(known) : 0;
   return { clusterId, scanStatus, failedTypes, startTime, endTime };
 }

@@ -76,5 +76,7 @@ async function holdParked(client: pg.Client): Promise<void> {
 
 /** Everything but keys, lanes and the queue. */
 export async function clear(client: pg.Client): Promise<void> {
-  await client.query('TRUNCATE target, request, call, call_request, live_cluster, scan_task, event, idempotency_key');
+  await client.query(
+    'TRUNCATE target, request, call, call_request, live_cluster, scan_task, event, idempotency_key, listing, listed_cluster, list_call',
+  );
 }

@@ -29,7 +29,7 @@ import { RequestLedger } from '../../src/ledger/requests.js';
 import { SuspectLedger } from '../../src/ledger/suspects.js';
 import { TakingBackLedger } from '../../src/ledger/taking-back.js';
 import { Clock } from '../../src/platform/clock.js';
-import { PrismaService } from '../../src/platform/prisma/prisma.service.js';
+import { PrismaService, type Tx } from '../../src/platform/prisma/prisma.service.js';
 import { Metrics } from '../../src/platform/telemetry/metrics.js';
 import { VerdictTimeouts } from '../../src/sweeping/verdict-timeouts.js';
 import type { ListCallAnswer } from '../../src/watching/list-answer.js';
@@ -247,6 +247,13 @@ export class CallingWorld {
     const lane = this.allLanes.find((one) => one.operation === operation);
     if (!lane) throw new Error(`no lane for ${operation}`);
     return lane;
+  }
+
+  /** As a request for all failed clusters does. */
+  async wantListing(tx: Tx, taskId: string): Promise<void> {
+    const { id } = await tx.scanTask.findFirstOrThrow({ where: { taskId }, select: { id: true } });
+    const { now } = await this.requests.openTargets(tx, 'nobody');
+    await this.listings.want(tx, id, { now, ...this.config.policy.listing, anew: true });
   }
 
   lookAtLists(lane = this.listLane): Promise<ListTurn> {

@@ -13,15 +13,18 @@ CREATE TABLE "listing" (
     "project_id" TEXT NOT NULL,
     "step" "listing_step" NOT NULL DEFAULT 'counts',
     "wanted_at" TIMESTAMPTZ(3) NOT NULL,
+    "credential" TEXT,
     "began_at" TIMESTAMPTZ(3),
     "completed_at" TIMESTAMPTZ(3),
     "due_at" TIMESTAMPTZ(3),
+    "held_since" TIMESTAMPTZ(3),
     "hold_until" TIMESTAMPTZ(3),
     "failed_only" BOOLEAN NOT NULL DEFAULT false,
     "expected" INTEGER NOT NULL DEFAULT 0,
     "offset" INTEGER NOT NULL DEFAULT 0,
     "failed" INTEGER,
     "idle" BOOLEAN NOT NULL DEFAULT false,
+    "worth_from" INTEGER,
     "restarts" SMALLINT NOT NULL DEFAULT 0,
     "failures" SMALLINT NOT NULL DEFAULT 0,
     "exact" BOOLEAN NOT NULL DEFAULT false,
@@ -37,7 +40,6 @@ CREATE TABLE "listed_cluster" (
     "failed_types" SMALLINT NOT NULL,
     "start_time" TIMESTAMPTZ(3),
     "end_time" TIMESTAMPTZ(3),
-    "seen_at" TIMESTAMPTZ(3) NOT NULL,
 
     CONSTRAINT "listed_cluster_pkey" PRIMARY KEY ("scan_task_id","cluster_id")
 );

@@ -125,7 +125,7 @@ describe.each([
         () => choosing.projectsDue(prisma, '*'),
         () => lookups.projectsDue(prisma),
         () => listings.projectsDue(prisma),
-        () => listings.nextDueAt(prisma, '*', 'clusters'),
+        () => listings.nextDueAt(prisma, { credential: 'main', projects: '*' }, 'clusters'),
         () => choosing.queue(prisma, { id: ground.world.lane.id, virtualTime: 0 }, '*', new Date()),
         () => ground.world.laneLedger.read(prisma, ground.world.lane.id),
       ]) {

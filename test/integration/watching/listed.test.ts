@@ -1,6 +1,14 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { defaultRetryPolicy } from '../../../src/domain/retry-policy.js';
-import { aCredential, answered, CallingWorld, clusterIds, clustersOf, unlimited } from '../../support/calling-world.js';
+import {
+  aCredential,
+  answered,
+  CallingWorld,
+  clusterIds,
+  clustersOf,
+  TASK,
+  unlimited,
+} from '../../support/calling-world.js';
 import { expectInvariants } from '../../support/invariants.js';
 import { clusters, read, scan, tasks } from '../../support/list-pages.js';
 
@@ -30,6 +38,7 @@ describe('a listing of all clusters', () => {
     const ids = clusterIds(250);
     const request = await wantedBy([...ids, 'gone', 'well', 'busy']);
     const before = await world.aRequest({ clusterIds: ['well'], caller: 'other' });
+    const urgent = await world.aRequest({ clusterIds: ['busy'], caller: 'hurried', priority: 'urgent' });
     await world.list(tasks({ failed: 250, success: 2 }), listTasks());
     const late = await world.aRequest({ clusterIds: ['well'], caller: 'late' });
     const rows = [...ids.map((id) => scan(id)), scan('well', 'success'), scan('busy', 'scanning')];
@@ -42,6 +51,10 @@ describe('a listing of all clusters', () => {
     });
     expect((await world.targets(request))['gone']).toMatchObject({ result: 'not_found', reasonCode: 'not_listed' });
     expect(await world.state(before)).toBe('finished');
+    const [busy] = await world.prisma.target.findMany({ where: { clusterId: 'busy' }, select: { dueAt: true } });
+    expect(busy?.dueAt.getTime()).toBeGreaterThan(Date.now() + listing.keepMs / 2);
+    expect(clustersOf(await world.start())).toContain('busy');
+    expect(await world.counts(urgent)).toEqual({ sending: 1 });
     // It was asked after the listing had begun, and may have failed since.
     expect(await world.counts(late)).toEqual({ waiting: 1 });
   });
@@ -95,26 +108,78 @@ describe('a request for the whole task', () => {
   });
 
   it('is not told anything by a listing that began before it', async () => {
-    await wantedBy(clusterIds(300));
-    await world.list(tasks({ failed: 300, success: 9_000 }), listTasks());
+    await aWholeTask();
+    await world.list(tasks({ failed: 2, scanning: 1, success: 9_000 }, 'running'), listTasks());
     const request = await world.aRequest({ caller: 'other' });
+    await world.list(clusters([scan('a'), scan('b')]));
+    expect(await world.counts(request)).toEqual({ waiting: 1 });
+    expect(await isListDue()).toBe(true);
+  });
+
+  it('is told by one that is exact, which is kept for whoever waits for it', async () => {
+    const ids = clusterIds(300);
+    const large = await wantedBy(ids);
+    await world.list(tasks({ failed: 300, success: 9_000 }), listTasks());
+    const whole = await world.aRequest({ caller: 'other' });
     await world.list(
       clusters(
-        clusterIds(200).map((id) => scan(id)),
+        ids.slice(0, 200).map((id) => scan(id)),
         300,
         200,
       ),
     );
     await world.list(
       clusters(
-        clusterIds(300)
-          .slice(200)
-          .map((id) => scan(id)),
+        ids.slice(200).map((id) => scan(id)),
         300,
       ),
     );
-    expect(await world.counts(request)).toEqual({ waiting: 1 });
-    expect(await isListDue()).toBe(true);
+    expect(clustersOf(await world.startAndSettle(answered.accepted))).toEqual(['*']);
+    expect([await world.counts(large), await world.counts(whole)]).toEqual([{ accepted: 300 }, { accepted: 300 }]);
+  });
+
+  it('is not resolved by failed clusters alone once its call has left', async () => {
+    const request = await world.aRequest({ priority: 'urgent' });
+    const call = await world.startAndSettle(answered.lost);
+    const other = await world.aRequest({ caller: 'other', enterpriseProjectId: '0' });
+    await world.database.advance(120_000);
+    await world.prisma.transact((tx) => world.wantListing(tx, TASK));
+    await world.list(tasks({ failed: 0, success: 9_000, scanning: 3 }, 'running'), listTasks());
+    await world.resolver.byHand(call.id, 'accepted', 'by the test', { caller: 'tester', keyId: crypto.randomUUID() });
+    await world.list(clusters([], 0));
+    expect(await world.counts(request)).toEqual({ accepted: 1 });
+    expect(await world.counts(other)).toEqual({ notFailed: 1 });
+  });
+
+  it('takes back all that it has become when its answer comes late', async () => {
+    const request = await world.aRequest({ priority: 'urgent' });
+    const call = await world.startAndSettle(answered.lost);
+    await world.resolver.byHand(call.id, 'not_carried_out', 'by the test', {
+      caller: 'tester',
+      keyId: crypto.randomUUID(),
+    });
+    await world.prisma.transact((tx) => world.wantListing(tx, TASK));
+    await world.list(tasks({ failed: 2, success: 9_000 }), listTasks());
+    await world.list(clusters([scan('a'), scan('b')]));
+    expect(await world.counts(request)).toEqual({ waiting: 2 });
+    await world.settle(call, answered.accepted);
+    expect(await world.counts(request)).toEqual({ accepted: 2 });
+    await world.database.advance(7 * HOUR_MS);
+    await world.verdicts.end();
+    expect(await world.counts(request)).toEqual({ unverified: 2 });
+  });
+
+  it('comes to its end where its verdict is overdue just when it is resolved', async () => {
+    const request = await world.aRequest({ priority: 'urgent' });
+    await world.startAndSettle(answered.accepted);
+    await world.database.advance(7 * HOUR_MS);
+    await world.list(tasks({ failed: 3, success: 1 }), listTasks());
+    const turn = await world.lookAtLists();
+    if (turn.kind !== 'started') throw new Error('no page is due');
+    const page = clusters([scan('a'), scan('b'), scan('c'), scan('well', 'success')]);
+    await Promise.all([world.settleList(turn.started, page), world.verdicts.end()]);
+    await world.verdicts.end();
+    expect(await world.state(request)).toBe('finished');
   });
 
   it.each(['at once, being urgent', 'unlisted'])(

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { defaultRetryPolicy } from '../../../src/domain/retry-policy.js';
 import { aCredential, answered, CallingWorld, clusterIds, clustersOf, unlimited } from '../../support/calling-world.js';
+import { eventually } from '../../support/eventually.js';
 import { expectInvariants } from '../../support/invariants.js';
 import { about, clusters, read, scan, tasks } from '../../support/list-pages.js';
 
@@ -23,6 +24,26 @@ const wantedBy = async (ids: string[], caller = 'tester'): Promise<string> => {
   return request;
 };
 const isListDue = async (): Promise<boolean> => (await world.lookAtLists(listTasks())).kind === 'started';
+
+/** All of them have failed, and nothing else has. */
+const listed = async (ids: string[]): Promise<void> => {
+  await world.list(tasks({ failed: ids.length, success: 9_000 }), listTasks());
+  for (let from = 0; from < ids.length; from += 200) {
+    const rows = ids.slice(from, from + 200).map((id) => scan(id));
+    await world.list(clusters(rows, ids.length, from + 200 < ids.length ? from + 200 : null));
+  }
+};
+const exactly = async (ids: string[]): Promise<string> => {
+  const request = await wantedBy(ids);
+  await listed(ids);
+  return request;
+};
+/** Somebody waits for a lock. */
+const isBlocked = (): Promise<unknown> =>
+  eventually(async () => {
+    const rows = await world.prisma.$queryRaw<unknown[]>`SELECT 1 FROM pg_locks WHERE NOT granted`;
+    return rows.length > 0;
+  });
 
 describe('a request for more clusters than one call takes', () => {
   it('goes out as one call where it wants exactly what has failed', async () => {
@@ -80,7 +101,7 @@ describe('a request for more clusters than one call takes', () => {
     expect(clustersOf(await world.startAndSettle(answered.accepted))).toEqual(['*']);
     expect(await world.counts(large)).toEqual({ accepted: 300, waiting: 1 });
     expect(await world.counts(small)).toEqual({ accepted: 1 });
-    expect((await world.look()).kind).toBe('nothing');
+    expect(clustersOf(await world.start())).toEqual(['well']);
   });
 
   it.each([
@@ -100,6 +121,7 @@ describe('a request for more clusters than one call takes', () => {
 
   it.each([
     ['less is wanted than has failed', tasks({ failed: 301 })],
+    ['one call takes all that has failed', tasks({ failed: 150 })],
     ['some clusters are scanning', tasks({ failed: 300, scanning: 1 })],
     ['the task runs', tasks({ failed: 300 }, 'running')],
     ['the upstream does not know the task', read({ rows: [], rowsSeen: 0, total: 0, nextOffset: null })],
@@ -174,23 +196,9 @@ describe('a request for more clusters than one call takes', () => {
     expect(await isListDue()).toBe(true);
   });
 
-  it('goes by its clusters once a call of its task had an effect, or the listing is too old', async () => {
+  it('goes by its clusters once a call of its task had an effect,', async () => {
     const ids = clusterIds(250);
-    await wantedBy(ids);
-    await world.list(tasks({ failed: 250, success: 9_000 }), listTasks());
-    await world.list(
-      clusters(
-        ids.slice(0, 200).map((id) => scan(id)),
-        250,
-        200,
-      ),
-    );
-    await world.list(
-      clusters(
-        ids.slice(200).map((id) => scan(id)),
-        250,
-      ),
-    );
+    await exactly(ids);
     const call = await world.startAndSettle(answered.lost);
     expect(clustersOf(call)).toEqual(['*']);
     await world.resolver.byHand(call.id, 'not_carried_out', 'by the test', {
@@ -203,21 +211,7 @@ describe('a request for more clusters than one call takes', () => {
 
   it('goes again as one call where the first one was only throttled', async () => {
     const ids = clusterIds(250);
-    await wantedBy(ids);
-    await world.list(tasks({ failed: 250, success: 9_000 }), listTasks());
-    await world.list(
-      clusters(
-        ids.slice(0, 200).map((id) => scan(id)),
-        250,
-        200,
-      ),
-    );
-    await world.list(
-      clusters(
-        ids.slice(200).map((id) => scan(id)),
-        250,
-      ),
-    );
+    await exactly(ids);
     expect(clustersOf(await world.startAndSettle(answered.throttled))).toEqual(['*']);
     await world.database.advance(2 * 60_000);
     expect(clustersOf(await world.start())).toEqual(['*']);
@@ -225,43 +219,46 @@ describe('a request for more clusters than one call takes', () => {
 
   it('goes by its clusters where the one call was rejected, so that the culprit is found', async () => {
     const ids = clusterIds(250);
-    const request = await wantedBy(ids);
-    await world.list(tasks({ failed: 250, success: 9_000 }), listTasks());
-    await world.list(
-      clusters(
-        ids.slice(0, 200).map((id) => scan(id)),
-        250,
-        200,
-      ),
-    );
-    await world.list(
-      clusters(
-        ids.slice(200).map((id) => scan(id)),
-        250,
-      ),
-    );
+    const request = await exactly(ids);
     expect(clustersOf(await world.startAndSettle(answered.badCluster))).toEqual(['*']);
     expect(await world.counts(request)).toEqual({ waiting: 250 });
+    expect(Object.values(await world.targets(request)).every(({ attempts }) => attempts === 0)).toBe(true);
     expect(clustersOf(await world.start())).toHaveLength(200);
+  });
+
+  it('lets others of its task go once it is accepted', async () => {
+    await exactly(clusterIds(250));
+    await world.startAndSettle(answered.accepted);
+    await world.aRequest({ clusterIds: ['new'], caller: 'other', priority: 'urgent' });
+    expect(clustersOf(await world.start())).toEqual(['new']);
+  });
+
+  it('is no whole set any more where a wish is cancelled while it is taken', async () => {
+    const ids = clusterIds(250);
+    await world.aRequest({ clusterIds: ids.slice(1) });
+    const cancelled = await world.aRequest({ clusterIds: ids.slice(0, 1), caller: 'other' });
+    expect((await world.look()).kind).toBe('nothing');
+    await listed(ids);
+    let locked = false;
+    const cancel = world.prisma.$transaction(async (tx) => {
+      await tx.$executeRaw`
+        UPDATE target SET state = 'done', result = 'cancelled', reason_code = 'cancelled' WHERE request_id = ${cancelled}::uuid`;
+      await tx.$executeRaw`
+        UPDATE request SET waiting = 0, cancelled = 1, state = 'cancelled', finished_at = now(), next_due_at = 'infinity',
+               accepted_at = now() WHERE id = ${cancelled}::uuid`;
+      locked = true;
+      await isBlocked();
+    });
+    await eventually(() => locked);
+    const call = await world.start();
+    await cancel;
+    expect(clustersOf(call)).toHaveLength(200);
+    expect(clustersOf(call)).not.toContain(ids[0]);
   });
 
   it('is looked up by its clusters where its fate is unknown', async () => {
     const ids = clusterIds(250);
-    const request = await wantedBy(ids);
-    await world.list(tasks({ failed: 250, success: 9_000 }), listTasks());
-    await world.list(
-      clusters(
-        ids.slice(0, 200).map((id) => scan(id)),
-        250,
-        200,
-      ),
-    );
-    await world.list(
-      clusters(
-        ids.slice(200).map((id) => scan(id)),
-        250,
-      ),
-    );
+    const request = await exactly(ids);
     await world.startAndSettle(answered.lost);
     await world.database.advance(135_000);
     await world.lookUp(

@@ -28,13 +28,22 @@ describe('the plan of a listing', () => {
   });
 
   it.each([
-    ['fewer targets wait than clusters have failed', counts({ failed: 300 }), { ...nobody, waiting: 299 }],
     ['one call takes them', counts({ failed: 200 }), { ...nobody, waiting: 400 }],
     ['some are scanning', counts({ failed: 300, scanning: 1, idle: false }), { ...nobody, waiting: 400 }],
     ['the task is running', counts({ failed: 300, idle: false }), { ...nobody, waiting: 400 }],
     ['it is too long', counts({ failed: MAX_LISTED + 1 }), { ...nobody, waiting: MAX_LISTED + 1 }],
   ])('is given up where %s', (_case, known, wish) => {
-    expect(planListing(known, wish)).toEqual({ kind: 'give_up' });
+    expect(planListing(known, wish)).toEqual({ kind: 'give_up', worthFrom: null });
+  });
+
+  it('is given up until as many wait as have failed', () => {
+    const plan = planListing(counts({ failed: 300 }), { ...nobody, waiting: 299 });
+    expect(plan).toEqual({ kind: 'give_up', worthFrom: 300 });
+  });
+
+  it('reads what has failed alone where all would be too many', () => {
+    const plan = planListing(counts({ failed: 9_900, success: 600 }), { ...nobody, waiting: 9_900 });
+    expect(plan).toEqual({ kind: 'read', failedOnly: true, expected: 9_900 });
   });
 
   it('is made for a whole-task request however little has failed', () => {
@@ -53,18 +62,25 @@ describe('the plan of a listing', () => {
 });
 
 describe('a page', () => {
-  const page = { rows: [1, 2], rowsSeen: 2, total: 402, nextOffset: 202 };
+  const all = { expected: 402, failedOnly: false };
+  const rows = [{ scanStatus: 'failed' }, { scanStatus: 'success' }];
+  const page = { rows, rowsSeen: 2, total: 402, nextOffset: 202 };
 
   it('leads to the next one, or is the last', () => {
-    expect(afterPage(402, page)).toEqual({ kind: 'next', offset: 202 });
-    expect(afterPage(402, { ...page, nextOffset: null })).toEqual({ kind: 'last' });
+    expect(afterPage(all, page)).toEqual({ kind: 'next', offset: 202 });
+    expect(afterPage(all, { ...page, nextOffset: null })).toEqual({ kind: 'last' });
   });
 
   it.each([
     ['tells another total', { ...page, total: 401 }],
     ['tells none', { ...page, total: null }],
     ['has rows that nobody can read', { ...page, rowsSeen: 3 }],
+    ['has a cluster in a state that we do not know', { ...page, rows: [...rows, { scanStatus: null }], rowsSeen: 3 }],
   ])('is no part of a steady list where it %s', (_case, bad) => {
-    expect(afterPage(402, bad)).toEqual({ kind: 'unsteady' });
+    expect(afterPage(all, bad)).toEqual({ kind: 'unsteady' });
+  });
+
+  it('of failed clusters alone has no others', () => {
+    expect(afterPage({ ...all, failedOnly: true }, page)).toEqual({ kind: 'unsteady' });
   });
 });
