@@ -2,8 +2,19 @@ import { createServer } from 'node:net';
 
 const LOOPBACK = '127.0.0.1';
 
+/**
+ * Below those that systems give to outgoing connections (from 32,768 on): of these, one is taken by the next connection as soon as
+ * whoever listens on it is away for a moment.
+ */
+const [LOWEST, HIGHEST] = [20_000, 32_000];
+const TRIES = 50;
+
 /** A port that nobody listens on right now. */
 export async function freePort(): Promise<number> {
+  for (let tries = 0; tries < TRIES; tries += 1) {
+    const candidate = LOWEST + Math.floor(Math.random() * (HIGHEST - LOWEST));
+    if ((await portProblem(candidate)) === null) return candidate;
+  }
   const port = await tryListening(0, LOOPBACK);
   if (typeof port === 'number') return port;
   throw port;
