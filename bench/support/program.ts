@@ -8,7 +8,7 @@ import type { Stage } from './stage.js';
 export interface Program {
   readonly pid: number;
   /** Before the stage is struck, where another is to have the machine for itself. */
-  stop(): Promise<void>;
+  readonly stop: () => Promise<void>;
 }
 
 const DIST = join(import.meta.dirname, '../../dist');

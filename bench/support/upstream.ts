@@ -65,7 +65,7 @@ export async function startUpstream(stage: Stage, lanes: number, options: Upstre
   return {
     credentialsFile,
     env: Object.fromEntries(secrets) as NodeJS.ProcessEnv,
-    close: async () => void (await Promise.all(simulators.map(({ stop }) => stop()))),
+    close: async () => void (await Promise.all(simulators.map((simulator) => simulator.stop()))),
   };
 }
 

@@ -11,8 +11,9 @@ import { CallLedger } from '../ledger/calls.js';
 import { ChoosingLedger, type ChosenTask, type LaneQueue } from '../ledger/choosing.js';
 import { applyMoves, lockRequests, type Move } from '../ledger/counts.js';
 import { FillingLedger, type Filled } from '../ledger/filling.js';
+import { WholeSetLedger } from '../ledger/whole-sets.js';
 import { LaneLedger, type LaneReading } from '../ledger/lanes.js';
-import { ListingLedger } from '../ledger/listings.js';
+import { ListingWishes } from '../ledger/listing-wishes.js';
 import { Clock } from '../platform/clock.js';
 import { crashPoint } from '../platform/crash-points.js';
 import { PrismaService, type Tx } from '../platform/prisma/prisma.service.js';
@@ -56,7 +57,8 @@ export class CallStarter {
     private readonly lanes: LaneLedger,
     private readonly choosing: ChoosingLedger,
     private readonly filling: FillingLedger,
-    private readonly listings: ListingLedger,
+    private readonly wholeSets: WholeSetLedger,
+    private readonly listings: ListingWishes,
     private readonly calls: CallLedger,
   ) {}
 
@@ -135,16 +137,11 @@ export class CallStarter {
     const { callId } = reading;
     const { now } = reading.situation;
     const isExact = task.listed === 'exact' && task.opening.kind === 'clusters';
-    const whole = isExact ? await this.filling.wholeSet(tx, task, callId, now) : [];
+    const whole = isExact ? await this.wholeSets.take(tx, task, callId, now) : [];
     const filled = whole.length > 0 ? whole : await this.fill(tx, task, callId, now);
     crashPoint('start.filled');
     const taken = filled.filter((target) => target.taken);
-    if (taken.length === 0) {
-      await this.filling.letGo(tx, callId);
-      if (filled.length === 0) await this.filling.parkRequests(tx, task);
-      await this.count(tx, filled);
-      return null;
-    }
+    if (taken.length === 0) return this.putBack(tx, task, callId, filled);
     const content = toRange(taken, whole.length > 0);
     const { range } = content;
     const body = retryTaskBody(range);
@@ -155,19 +152,16 @@ export class CallStarter {
     const { clockOffsetMs } = reading;
     const at = new Date(now.getTime() + clockOffsetMs);
     const { projectId, taskId, enterpriseProjectId } = task;
-    const credential = lane.credential.name;
-    return {
-      id: callId,
-      credential,
-      projectId,
-      taskId,
-      enterpriseProjectId,
-      range,
-      body,
-      at,
-      clockOffsetMs,
-      leasedAtMs,
-    };
+    const what = { id: callId, projectId, taskId, enterpriseProjectId, range, body };
+    return { ...what, credential: lane.credential.name, at, clockOffsetMs, leasedAtMs };
+  }
+
+  /** All that could be done is that what waits for others is parked. */
+  private async putBack(tx: Tx, task: ChosenTask, callId: string, filled: readonly Filled[]): Promise<null> {
+    await this.filling.letGo(tx, callId);
+    if (filled.length === 0) await this.filling.parkRequests(tx, task);
+    await this.count(tx, filled);
+    return null;
   }
 
   /** Pass by pass until the call is full or nothing is left: a pass ends early where many want the same clusters. */

@@ -9,7 +9,7 @@ import type { Reason } from '../domain/target.js';
 import { CallLedger, type CallCluster, type CallFacts } from '../ledger/calls.js';
 import { applyMoves, lockRequests, type Move } from '../ledger/counts.js';
 import { LeavingLedger } from '../ledger/leaving.js';
-import { ListingLedger } from '../ledger/listings.js';
+import { ListingWishes } from '../ledger/listing-wishes.js';
 import { ReleasingLedger, type Inherited } from '../ledger/releasing.js';
 import { SuspectLedger } from '../ledger/suspects.js';
 import type { Tx } from '../platform/prisma/prisma.service.js';
@@ -28,7 +28,7 @@ export class TargetSettler {
     private readonly leaving: LeavingLedger,
     private readonly releasing: ReleasingLedger,
     private readonly suspects: SuspectLedger,
-    private readonly listings: ListingLedger,
+    private readonly listings: ListingWishes,
   ) {}
 
   /** @returns the requests that ended by it */

@@ -8,7 +8,7 @@ import type { Estimate } from '../domain/estimate.js';
 import { priorityRank, type Priority } from '../domain/priority.js';
 import { submissionMeaning, type RequestSource, type Submission } from '../domain/request.js';
 import { LARGE_ABOVE } from '../domain/listing.js';
-import { ListingLedger } from '../ledger/listings.js';
+import { ListingWishes } from '../ledger/listing-wishes.js';
 import { RequestLedger } from '../ledger/requests.js';
 import { noSuchThing } from '../platform/http/path-id.js';
 import { PrismaService, type Tx } from '../platform/prisma/prisma.service.js';
@@ -52,7 +52,7 @@ export class IntakeService {
     private readonly prisma: PrismaService,
     private readonly requests: RequestLedger,
     private readonly reader: RequestReader,
-    private readonly listings: ListingLedger,
+    private readonly listings: ListingWishes,
     private readonly estimator: Estimator,
     private readonly bells: Bells,
     private readonly metrics: Metrics,

@@ -9,12 +9,14 @@ import { LaneLedger } from './lanes.js';
 import { LeavingLedger } from './leaving.js';
 import { ListCallLedger } from './list-calls.js';
 import { ListedLedger } from './listed.js';
+import { ListingWishes } from './listing-wishes.js';
 import { ListingLedger } from './listings.js';
 import { LookupLedger } from './lookups.js';
 import { OverdueLedger } from './overdue.js';
 import { ReleasingLedger } from './releasing.js';
 import { RequestLedger } from './requests.js';
 import { SuspectLedger } from './suspects.js';
+import { WholeSetLedger } from './whole-sets.js';
 import { TakingBackLedger } from './taking-back.js';
 
 const parts = [
@@ -29,12 +31,14 @@ const parts = [
   ListCallLedger,
   ListedLedger,
   ListingLedger,
+  ListingWishes,
   LookupLedger,
   OverdueLedger,
   ReleasingLedger,
   RequestLedger,
   SuspectLedger,
   TakingBackLedger,
+  WholeSetLedger,
 ];
 
 @Global()

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { MAX_LISTED, type ListingWish, type TaskCounts } from '../domain/listing.js';
+import type { TaskCounts } from '../domain/listing.js';
 import { Prisma } from '../generated/prisma/client.js';
 import type { Tx } from '../platform/prisma/prisma.service.js';
 import { readable, type ServedProjects } from './choosing.js';
@@ -34,19 +34,6 @@ export interface ListLane {
   readonly projects: ServedProjects;
 }
 
-/** Why and how long a listing is wanted. */
-export interface Wanting {
-  readonly now: Date;
-  /** When it may begin, if not now. */
-  readonly dueAt?: Date;
-  /** How long the last one counts. */
-  readonly keepMs: number;
-  /** How long large requests wait for its counts. */
-  readonly holdMs: number;
-  /** Whatever the last one said. */
-  readonly anew: boolean;
-}
-
 /** How long large requests go on waiting for a listing: until then, and in all at most so long. */
 export interface Hold {
   readonly now: Date;
@@ -54,38 +41,9 @@ export interface Hold {
   readonly atMostMs: number;
 }
 
-/** Listings of scan tasks: wanted, read page by page, complete. What changes one has locked its scan task, but for who wants one. */
+/** Listings of scan tasks as they are read, page by page. The scan task of the one that is changed is locked. */
 @Injectable()
 export class ListingLedger {
-  /**
-   * Wants a listing where the last one is older than it may be, or where by now so much waits that it is worth one; `anew` in any
-   * case. One that is being read goes on. Meanwhile large requests for the task wait, up to the end of the hold.
-   * @returns whether it was begun, and is waited for
-   */
-  async want(tx: Tx, scanTaskId: bigint, { now, dueAt = now, keepMs, holdMs, anew }: Wanting): Promise<boolean> {
-    const holdUntil = new Date(now.getTime() + holdMs);
-    const oldest = new Date(now.getTime() - keepMs);
-    const [row] = await tx.$queryRaw<{ held: boolean }[]>`
-      INSERT INTO listing (scan_task_id, project_id, wanted_at, due_at, held_since, hold_until)
-      SELECT id, project_id, ${now}::timestamptz, ${dueAt}::timestamptz, ${now}::timestamptz, ${holdUntil}::timestamptz
-        FROM scan_task
-       WHERE id = ${scanTaskId}
-         -- Whoever ends a page has its row locked for long: nobody waits for it to learn that one is being read.
-         AND NOT EXISTS (SELECT 1 FROM listing WHERE scan_task_id = ${scanTaskId} AND due_at IS NOT NULL)
-      ON CONFLICT (scan_task_id) DO UPDATE
-         SET step = 'counts', wanted_at = excluded.wanted_at, due_at = excluded.due_at,
-             held_since = coalesce(listing.held_since, excluded.held_since),
-             hold_until = least(excluded.hold_until, listing.held_since + ${keepMs}::float8 * interval '1 ms'),
-             restarts = 0, failures = 0, "offset" = 0, exact = false, worth_from = NULL
-       WHERE listing.due_at IS NULL
-         AND (${anew} OR greatest(listing.wanted_at, listing.completed_at) <= ${oldest}::timestamptz
-              OR (listing.step = 'given_up'
-                  AND listing.worth_from <= (SELECT count(*) FROM (
-                      SELECT 1 FROM target WHERE scan_task_id = ${scanTaskId} AND state = 'waiting' LIMIT ${MAX_LISTED}) AS t)))
-      RETURNING hold_until > ${now}::timestamptz AS held`;
-    return row?.held ?? false;
-  }
-
   /** The listing that has waited longest for its next page; nobody else gets it before this page's call could have ended. */
   async takeDue(
     tx: Tx,
@@ -132,18 +90,6 @@ export class ListingLedger {
        WHERE scan_task_id = ${scanTaskId} AND step = ${step}::listing_step AND "offset" = ${offset}::int
          AND began_at = ${beganAt}::timestamptz AND due_at IS NOT NULL`;
     return rows.length > 0;
-  }
-
-  async wish(tx: Tx, scanTaskId: bigint): Promise<ListingWish> {
-    const [wish] = await tx.$queryRaw<ListingWish[]>`
-      SELECT EXISTS (SELECT 1 FROM target WHERE cluster_id IS NULL AND scan_task_id = ${scanTaskId} AND state = 'waiting') AS "wholeTask",
-             EXISTS (SELECT 1 FROM target JOIN call ON call.id = target.call_id
-                      WHERE cluster_id IS NULL AND target.scan_task_id = ${scanTaskId} AND target.state = 'in_call'
-                        AND call.state = 'accepted') AS accepted,
-             (SELECT count(*)::int FROM (SELECT 1 FROM target WHERE scan_task_id = ${scanTaskId} AND state = 'waiting'
-                                          LIMIT ${MAX_LISTED + 1}) AS t) AS waiting`;
-    if (!wish) throw new Error('a row without a table');
-    return wish;
   }
 
   /** The counts are known, and so how much is to be read. */
@@ -231,20 +177,6 @@ export class ListingLedger {
   /** Those of the listing before. */
   private async forgetRows(tx: Tx, scanTaskId: bigint): Promise<void> {
     await tx.$executeRaw`DELETE FROM listed_cluster WHERE scan_task_id = ${scanTaskId}`;
-  }
-
-  /** A call for the task has left: whoever waits for a listing from now on waits anew. */
-  async endHold(tx: Tx, scanTaskId: bigint): Promise<void> {
-    await tx.$executeRaw`
-      UPDATE listing SET held_since = NULL, hold_until = NULL WHERE scan_task_id = ${scanTaskId} AND held_since IS NOT NULL`;
-  }
-
-  /** A call had, or may have had, an effect, and is over now: what was listed before it is not what has failed now. */
-  async spoil(tx: Tx, scanTaskId: bigint): Promise<void> {
-    await tx.$executeRaw`
-      UPDATE listing SET exact = false, idle = false
-       WHERE idle AND scan_task_id IN (SELECT other.id FROM scan_task AS own JOIN scan_task AS other USING (project_id, task_id)
-                                         WHERE own.id = ${scanTaskId})`;
   }
 }
 

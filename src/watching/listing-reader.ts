@@ -10,6 +10,7 @@ import { toMask } from '../domain/scan-type.js';
 import { CallLedger } from '../ledger/calls.js';
 import { applyMoves, lockRequests } from '../ledger/counts.js';
 import { ListedLedger } from '../ledger/listed.js';
+import { ListingWishes } from '../ledger/listing-wishes.js';
 import { ListingLedger, type DueListing, type Hold, type ListedCluster } from '../ledger/listings.js';
 import { crashPoint } from '../platform/crash-points.js';
 import type { Tx } from '../platform/prisma/prisma.service.js';
@@ -27,6 +28,7 @@ export class ListingReader {
   constructor(
     @Inject(APP_CONFIG) private readonly config: AppConfig,
     private readonly listings: ListingLedger,
+    private readonly wishes: ListingWishes,
     private readonly listed: ListedLedger,
     private readonly calls: CallLedger,
     private readonly targets: TargetSettler,
@@ -46,7 +48,7 @@ export class ListingReader {
 
   private async plan(tx: Tx, lane: Lane, listing: DueListing, counts: TaskCounts | null, now: Date): Promise<string[]> {
     const { scanTaskId } = listing;
-    const plan = counts && planListing(counts, await this.listings.wish(tx, scanTaskId));
+    const plan = counts && planListing(counts, await this.wishes.wish(tx, scanTaskId));
     if (!plan || plan.kind === 'give_up') {
       await this.listings.giveUp(tx, scanTaskId, plan?.worthFrom ?? null);
       return [];
@@ -124,12 +126,12 @@ export class ListingReader {
 
   /** Of requests that came, and calls that were accepted, while this one was being read, it told nothing. */
   private async listAgain(tx: Tx, scanTaskId: bigint, now: Date): Promise<void> {
-    const { wholeTask, accepted } = await this.listings.wish(tx, scanTaskId);
+    const { wholeTask, accepted } = await this.wishes.wish(tx, scanTaskId);
     const { listing, lookup } = this.config.policy;
     const { keepMs } = listing;
-    if (wholeTask) await this.listings.want(tx, scanTaskId, { now, ...listing, anew: true });
+    if (wholeTask) await this.wishes.want(tx, scanTaskId, { now, ...listing, anew: true });
     const dueAt = new Date(now.getTime() + lookup.graceMs);
-    if (!wholeTask && accepted) await this.listings.want(tx, scanTaskId, { now, dueAt, keepMs, holdMs: 0, anew: true });
+    if (!wholeTask && accepted) await this.wishes.want(tx, scanTaskId, { now, dueAt, keepMs, holdMs: 0, anew: true });
   }
 
   private async notRead(tx: Tx, { scanTaskId, failures }: DueListing, now: Date): Promise<void> {

@@ -21,12 +21,14 @@ import { LaneLedger } from '../../src/ledger/lanes.js';
 import { LeavingLedger } from '../../src/ledger/leaving.js';
 import { ListCallLedger } from '../../src/ledger/list-calls.js';
 import { ListedLedger } from '../../src/ledger/listed.js';
+import { ListingWishes } from '../../src/ledger/listing-wishes.js';
 import { ListingLedger } from '../../src/ledger/listings.js';
 import { LookupLedger } from '../../src/ledger/lookups.js';
 import { OverdueLedger } from '../../src/ledger/overdue.js';
 import { ReleasingLedger } from '../../src/ledger/releasing.js';
 import { RequestLedger } from '../../src/ledger/requests.js';
 import { SuspectLedger } from '../../src/ledger/suspects.js';
+import { WholeSetLedger } from '../../src/ledger/whole-sets.js';
 import { TakingBackLedger } from '../../src/ledger/taking-back.js';
 import { Clock } from '../../src/platform/clock.js';
 import { PrismaService, type Tx } from '../../src/platform/prisma/prisma.service.js';
@@ -83,6 +85,7 @@ export class CallingWorld {
   readonly resolver: UnknownResolver;
   readonly lists = new ListCallLedger();
   readonly listings = new ListingLedger();
+  readonly wishes = new ListingWishes();
   private readonly listStarter: ListStarter;
   private readonly listSettler: ListSettler;
   private readonly starter: CallStarter;
@@ -113,7 +116,8 @@ export class CallingWorld {
       this.laneLedger,
       choosing,
       filling,
-      this.listings,
+      new WholeSetLedger(filling),
+      this.wishes,
       calls,
     );
     const targets = new TargetSettler(
@@ -122,7 +126,7 @@ export class CallingWorld {
       new LeavingLedger(),
       new ReleasingLedger(),
       new SuspectLedger(),
-      this.listings,
+      this.wishes,
     );
     const laneSettler = new LaneSettler(config, this.laneLedger);
     const late = new LateAnswers(config, calls, new TakingBackLedger());
@@ -131,7 +135,7 @@ export class CallingWorld {
     const { lists, lookups, listings, laneLedger } = this;
     this.listStarter = new ListStarter(config, prisma, new Clock(), laneLedger, lists, lookups, listings, calls);
     const lookupReader = new LookupReader(config, calls, lookups, this.resolver);
-    const listingReader = new ListingReader(config, listings, new ListedLedger(), calls, targets);
+    const listingReader = new ListingReader(config, listings, this.wishes, new ListedLedger(), calls, targets);
     this.listSettler = new ListSettler(
       config,
       prisma,
@@ -253,7 +257,7 @@ export class CallingWorld {
   async wantListing(tx: Tx, taskId: string): Promise<void> {
     const { id } = await tx.scanTask.findFirstOrThrow({ where: { taskId }, select: { id: true } });
     const { now } = await this.requests.openTargets(tx, 'nobody');
-    await this.listings.want(tx, id, { now, ...this.config.policy.listing, anew: true });
+    await this.wishes.want(tx, id, { now, ...this.config.policy.listing, anew: true });
   }
 
   lookAtLists(lane = this.listLane): Promise<ListTurn> {

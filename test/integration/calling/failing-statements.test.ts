@@ -104,7 +104,7 @@ beforeEach(async () => {
     world.prisma,
     world.requests,
     reader,
-    world.listings,
+    world.wishes,
     estimator,
     bells,
     new Metrics(),
