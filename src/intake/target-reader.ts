@@ -6,6 +6,7 @@ import { laneGate, waitingForLanes, type WaitingFor } from '../domain/lane.js';
 import { fromMask } from '../domain/scan-type.js';
 import type { TargetResult, TargetState } from '../domain/target.js';
 import { Prisma } from '../generated/prisma/client.js';
+import { isFree } from '../ledger/choosing.js';
 import { LaneLedger } from '../ledger/lanes.js';
 import { bigintCursor, toPage, type Page } from '../platform/http/page.js';
 import { PrismaService } from '../platform/prisma/prisma.service.js';
@@ -62,16 +63,18 @@ export class TargetReader {
        ) AS shown
        WHERE ${filter.state === undefined ? Prisma.sql`true` : Prisma.sql`state = ${filter.state}`}
        ORDER BY id LIMIT ${filter.limit + 1}::int`;
-    const dueWaitsFor = rows.some(({ due }) => due) ? await this.waitsFor(projectId) : 'slot';
+    const dueWaitsFor = rows.some(({ due }) => due) ? await this.waitsFor(requestId, projectId) : 'slot';
     const page = toPage(rows, filter.limit, ({ id }) => id.toString());
     return { ...page, items: page.items.map((row) => toTarget(row, dueWaitsFor)) };
   }
 
-  /** What keeps the due work of a project waiting. */
-  private async waitsFor(projectId: string): Promise<WaitingFor> {
-    const [project] = await this.prisma.$queryRaw<{ paused: boolean }[]>`
-      SELECT paused_at IS NOT NULL AS paused FROM project WHERE id = ${projectId}`;
-    if (project?.paused) return 'pause';
+  /** What keeps the due work of a request waiting. */
+  private async waitsFor(requestId: string, projectId: string): Promise<WaitingFor> {
+    const [row] = await this.prisma.$queryRaw<{ paused: boolean; held: boolean }[]>`
+      SELECT project.paused_at IS NOT NULL AS paused, NOT ${isFree(Prisma.sql`(SELECT rescan_now())`)} AS held
+        FROM request JOIN project ON project.id = request.project_id WHERE request.id = ${requestId}::uuid`;
+    if (row?.paused) return 'pause';
+    if (row?.held) return 'listing';
     const lanes = lanesServing(lanesOf(this.config), projectId, 'retryTask');
     const readings = await Promise.all(lanes.map(({ id }) => this.lanes.read(this.prisma, id)));
     return waitingForLanes(readings.map(({ situation }) => laneGate(situation)));

@@ -77,7 +77,7 @@ export class ChoosingLedger {
     now: Date,
   ): Promise<LaneQueue> {
     const [row] = await tx.$queryRaw<{ heads: HeadRow[] | null; nextDueAt: Date | null }[]>`
-      WITH RECURSIVE first AS (${firstOfGroups(projects, Prisma.sql`AND expires_at > ${now}::timestamptz AND ${isFree(now)}`)}),
+      WITH RECURSIVE first AS (${firstOfGroups(projects, Prisma.sql`AND expires_at > ${now}::timestamptz AND ${isFree(Prisma.sql`${now}::timestamptz`)}`)}),
       head AS (
         SELECT ${HEAD} FROM first WHERE next_due_at <= ${now}::timestamptz
          UNION
@@ -85,7 +85,7 @@ export class ChoosingLedger {
                SELECT ${HEAD} FROM (
                       SELECT ${HEAD}, expires_at FROM request
                        WHERE project_id = first.project_id AND caller = first.caller AND priority = first.priority
-                         AND waiting > 0 AND deadline IS NOT NULL AND ${isFree(now)}
+                         AND waiting > 0 AND deadline IS NOT NULL AND ${isFree(Prisma.sql`${now}::timestamptz`)}
                        ORDER BY deadline, id LIMIT ${DEADLINES}::int) AS request
                 WHERE next_due_at <= ${now}::timestamptz AND expires_at > ${now}::timestamptz
                 ORDER BY deadline, id LIMIT 1) AS nearest
@@ -187,10 +187,10 @@ export function served(projects: ServedProjects): Prisma.Sql {
 const IS_LARGE = Prisma.sql`(request.waiting > ${LARGE_ABOVE} OR NOT request.resolved)`;
 
 /** Not one that waits for a listing; urgent ones never do, nor those whose deadline would come before its end. */
-const isFree = (now: Date): Prisma.Sql => Prisma.sql`(
+export const isFree = (now: Prisma.Sql): Prisma.Sql => Prisma.sql`(
   priority = ${priorityRank('urgent')}::smallint OR NOT ${IS_LARGE}
   OR NOT EXISTS (SELECT 1 FROM listing AS l
-                  WHERE l.scan_task_id = request.scan_task_id AND l.hold_until > ${now}::timestamptz
+                  WHERE l.scan_task_id = request.scan_task_id AND l.hold_until > ${now}
                     AND coalesce(request.deadline, 'infinity') > l.hold_until + interval '1 minute'))`;
 
 const HEAD = Prisma.sql`id, scan_task_id, caller, priority, next_due_at, deadline`;

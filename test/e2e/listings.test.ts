@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { ApiClient } from '../support/api-client.js';
+import { eventuallyHolds } from '../support/eventually.js';
 import { retryAllOf, retryOf, ServiceRig, type RigTask } from '../support/service-rig.js';
 import { retryCalls } from '../support/upstream-record.js';
 
@@ -39,6 +40,17 @@ describe('all that has failed of a scan task', () => {
     const [target] = await other.targets(part.id);
     // It came before the call and went with it, or after it and waits for its clusters.
     expect(of ? of.id : target?.waitingFor).toBe(of ? call?.id : 'live_cluster');
+  });
+
+  it('is what a large request waits for meanwhile', async () => {
+    const task = rig.task(250);
+    const slow = { kind: 'latency', ms: 1_500 } as const;
+    rig.simulator.controls.addFaults({ operation: 'ListTasks', taskId: task.taskId, effect: slow });
+    const { id } = await team.submit(retryOf(task));
+    await eventuallyHolds(async () => {
+      expect((await team.targets(id))[0]).toMatchObject({ state: 'waiting', waitingFor: 'listing' });
+    });
+    await team.untilAllAccepted(id);
   });
 
   it('is asked for by its clusters where one more has failed than anybody wants', async () => {
