@@ -31,6 +31,10 @@ export const scale: Benchmark = {
     const findings: Finding[] = [];
     for (const credentials of CREDENTIALS) {
       const seen = await atTheirLimits(stage, credentials);
+      const { used, service, postgres } = seen;
+      stage.say(
+        `${credentials} credentials: ${used.toFixed(3)} of the allowed rate, ${service.toFixed(2)} + ${postgres.toFixed(2)} cores`,
+      );
       findings.push(...report(credentials, seen));
       if (seen.used < ALLOWED) break;
     }
