@@ -181,8 +181,8 @@ export class ListingLedger {
 }
 
 const goingOn = ({ now, until, atMostMs }: Hold): Prisma.Sql => Prisma.sql`
-  due_at = ${now}::timestamptz,
-  hold_until = least(${until}::timestamptz, held_since + ${atMostMs}::float8 * interval '1 ms')`;
+  due_at = ${now}::timestamptz, held_since = coalesce(held_since, ${now}::timestamptz),
+  hold_until = least(${until}::timestamptz, coalesce(held_since, ${now}::timestamptz) + ${atMostMs}::float8 * interval '1 ms')`;
 
 /** All pages of one listing are read with one credential. */
 const isFor = (credential: string): Prisma.Sql => Prisma.sql`(step = 'counts' OR credential = ${credential})`;

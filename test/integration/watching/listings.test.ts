@@ -138,6 +138,22 @@ describe('a request for more clusters than one call takes', () => {
     expect(clustersOf(await world.start())).toHaveLength(200);
   });
 
+  it('is held for no longer in all, though its pages come on, and a call for its task has left', async () => {
+    const ids = clusterIds(900);
+    await wantedBy(ids);
+    await world.list(tasks({ failed: 900, success: 9_000 }), listTasks());
+    await world.aRequest({ clusterIds: ['small'], caller: 'small', priority: 'urgent' });
+    await world.start();
+    for (let page = 0; page < 4; page += 1) {
+      const rows = ids.slice(200 * page, 200 * page + 200).map((id) => scan(id));
+      await world.list(clusters(rows, 900, 200 * page + 200));
+      if (page < 3) await world.database.advance(80_000);
+    }
+    expect((await world.look()).kind).toBe('nothing');
+    await world.database.advance(61_000);
+    expect((await world.look()).kind).toBe('started');
+  });
+
   it('waits for none where it is urgent', async () => {
     await world.aRequest({ clusterIds: clusterIds(300), priority: 'urgent' });
     expect(clustersOf(await world.start())).toHaveLength(200);
