@@ -12,8 +12,8 @@ const arrows = {
   intake: ['config', 'domain', 'ledger', 'platform', 'security', 'generated'],
   calling: ['config', 'domain', 'ledger', 'platform', 'upstream'],
   watching: ['config', 'domain', 'ledger', 'platform', 'upstream', 'calling'],
-  sweeping: ['config', 'domain', 'ledger', 'platform', 'calling'],
-  schedules: ['config', 'domain', 'ledger', 'platform', 'security', 'intake', 'upstream'],
+  sweeping: ['config', 'domain', 'ledger', 'platform', 'calling', 'watching'],
+  schedules: ['config', 'domain', 'ledger', 'platform', 'security', 'intake', 'upstream', 'watching'],
   audit: ['config', 'domain', 'platform', 'security', 'generated'],
   console: ['config', 'domain', 'ledger', 'platform', 'security', 'generated', 'calling'],
   security: ['config', 'domain', 'ledger', 'platform'],
@@ -61,6 +61,14 @@ module.exports = {
       severity: 'error',
       from: { path: folder('console') },
       to: { path: folder('calling'), pathNot: '^src/calling/(resolving[.]module|unknown-resolver)[.]ts$' },
+    },
+    {
+      name: 'pages-are-read-for-others',
+      comment:
+        'Who wants lists, and who sweeps those that do, know what a purpose of a list is; nothing else of watching.',
+      severity: 'error',
+      from: { path: ['sweeping', 'schedules'].map(folder) },
+      to: { path: folder('watching'), pathNot: '^src/watching/list-(work|works[.]module|answer)[.]ts$' },
     },
     {
       name: 'domain-is-pure',

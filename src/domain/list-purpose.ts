@@ -1,5 +1,8 @@
-/** What a list call is for, in the order in which a lane serves it: the fate of an unknown call; what of a scan task has failed. */
-export const LIST_PURPOSES = ['lookup', 'listing'] as const;
+/**
+ * What a list call is for, in the order in which a lane serves it: the fate of an unknown call; what became of accepted ones; what of a
+ * scan task has failed; where a schedule finds something to retry.
+ */
+export const LIST_PURPOSES = ['lookup', 'verdict', 'listing', 'schedule'] as const;
 export type ListPurpose = (typeof LIST_PURPOSES)[number];
 
 /**

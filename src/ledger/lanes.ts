@@ -47,6 +47,7 @@ interface LimitRow {
 }
 
 interface SituationRow extends LimitRow {
+  id: string;
   now: Date;
   call_id: string;
   slots_in_use: number;
@@ -102,9 +103,16 @@ export class LaneLedger {
 
   /** Everything that `laneGate` asks for. Only under the lane's lock is it still true when the call is written. */
   async read(tx: Tx, laneId: string): Promise<LaneReading> {
-    const [row] = await tx.$queryRaw<SituationRow[]>`
+    const reading = (await this.readAll(tx, [laneId])).get(laneId);
+    if (!reading) throw new Error(`no lane ${laneId}`);
+    return reading;
+  }
+
+  /** By lane; those without a row are left out. */
+  async readAll(tx: Tx, laneIds: readonly string[]): Promise<Map<string, LaneReading>> {
+    const rows = await tx.$queryRaw<SituationRow[]>`
       WITH clock AS MATERIALIZED (SELECT rescan_now() AS now)
-      SELECT clock.now, uuidv7() AS call_id, ${LIMIT}, lane.window_ms, lane.paused_until, lane.virtual_time,
+      SELECT lane.id, clock.now, uuidv7() AS call_id, ${LIMIT}, lane.window_ms, lane.paused_until, lane.virtual_time,
              lane.operator_paused_at IS NOT NULL AS operator_paused, lane.breaker_open_until,
              cs.confirmed, cs.open_until, cs.clock_offset_ms, slots.*, sending.*
         FROM lane
@@ -119,9 +127,8 @@ export class LaneLedger {
              SELECT count(*) FILTER (WHERE c.lane_id = lane.id)::int AS sending_of_lane,
                     count(*)::int AS sending_of_credential
                FROM (${EVERY_SENDING_CALL}) AS c WHERE c.credential = lane.credential) AS sending
-       WHERE lane.id = ${laneId}`;
-    if (!row) throw new Error(`no lane ${laneId}`);
-    return toReading(row);
+       WHERE lane.id = ANY(${[...laneIds]}::text[])`;
+    return new Map(rows.map((row) => [row.id, toReading(row)]));
   }
 
   /** What an outcome is judged by; under the lane's lock. */

@@ -9,7 +9,8 @@ export interface NewListCall {
   readonly laneId: string;
   readonly credential: string;
   readonly purpose: ListPurpose;
-  readonly scanTaskId: bigint;
+  /** Null: a list of a project's scan tasks. */
+  readonly scanTaskId: bigint | null;
   readonly projectId: string;
   /** The unknown call that it looks up. */
   readonly callId: string | null;

@@ -1,8 +1,9 @@
 import { Module } from '@nestjs/common';
 import { CallingModule } from '../calling/calling.module.js';
+import { ListWorksModule } from '../watching/list-works.module.js';
 import { DueLanes } from './due-lanes.js';
 import { Sweeper } from './sweeper.js';
 import { VerdictTimeouts } from './verdict-timeouts.js';
 
-@Module({ imports: [CallingModule], providers: [DueLanes, Sweeper, VerdictTimeouts] })
+@Module({ imports: [CallingModule, ListWorksModule], providers: [DueLanes, Sweeper, VerdictTimeouts] })
 export class SweepingModule {}

@@ -12,8 +12,6 @@ import { crashPoint } from '../platform/crash-points.js';
 import { PrismaService, type Tx } from '../platform/prisma/prisma.service.js';
 import type { ListCallAnswer } from './list-answer.js';
 import type { StartedList } from './list-starter.js';
-import { ListingReader } from './listing-reader.js';
-import { LookupReader } from './lookup-reader.js';
 
 /** Draws the consequence of a page, for its lane and for those who waited for it, in one transaction. */
 @Injectable()
@@ -25,25 +23,20 @@ export class ListSettler {
     private readonly laneSettler: LaneSettler,
     private readonly choosing: ChoosingLedger,
     private readonly lists: ListCallLedger,
-    private readonly lookups: LookupReader,
-    private readonly listings: ListingReader,
   ) {}
 
   /** @returns the requests that ended by it */
   settle(lane: Lane, started: StartedList, answer: ListCallAnswer): Promise<string[]> {
-    const { subject } = started;
+    const { job } = started;
     const { outcome } = answer;
     const scope: ThrottlePolicy = outcome.kind === 'throttled' ? outcome.policy : 'user';
-    const { scanTaskId } = subject.purpose === 'lookup' ? subject.lookup : subject.listing;
     return this.prisma.transact(async (tx) => {
       await this.lanes.lock(tx, lane.id, scope);
-      await this.choosing.awaitTask(tx, scanTaskId);
+      if (job.scanTaskId !== null) await this.choosing.awaitTask(tx, job.scanTaskId);
       const now = await this.endListCall(tx, lane, started, answer);
       if (!now) return [];
-      crashPoint('lookup.ended');
-      return subject.purpose === 'lookup'
-        ? this.lookups.apply(tx, subject, answer)
-        : this.listings.apply(tx, lane, subject.listing, answer, now);
+      crashPoint('list.ended');
+      return job.apply(tx, answer, now);
     });
   }
 

@@ -1,4 +1,4 @@
-import { Inject, Injectable } from '@nestjs/common';
+import { Inject, Injectable, type OnModuleInit } from '@nestjs/common';
 import { TargetSettler } from '../calling/target-settler.js';
 import type { AppConfig } from '../config/app-config.js';
 import type { Lane } from '../config/lanes.js';
@@ -11,22 +11,31 @@ import { CallLedger } from '../ledger/calls.js';
 import { applyMoves, lockRequests } from '../ledger/counts.js';
 import { ListedLedger } from '../ledger/listed.js';
 import { ListingWishes } from '../ledger/listing-wishes.js';
-import { ListingLedger, type DueListing, type Hold, type ListedCluster } from '../ledger/listings.js';
+import { ListingLedger, type DueListing, type Hold, type ListedCluster, type ListLane } from '../ledger/listings.js';
 import { crashPoint } from '../platform/crash-points.js';
 import type { Tx } from '../platform/prisma/prisma.service.js';
 import type { ClusterScan, ListPage, TaskSummary } from '../upstream/scan-tasks.js';
 import type { LookupPage } from './judge.js';
 import type { ListCallAnswer } from './list-answer.js';
+import { ListWorks, type ListJob, type ListWork, type ProjectDue } from './list-work.js';
 
 /** A list that changes all the time is not waited for. */
 const MAX_RESTARTS = 2;
 const MAX_FAILURES = 5;
 
+/** The counts of a scan task stand in the list of tasks, its clusters in its resources. */
+const stepIn = ({ operation }: Lane): DueListing['step'] => (operation === 'listTasks' ? 'counts' : 'clusters');
+
+const readerOf = ({ credential }: Lane): ListLane => ({ credential: credential.name, projects: credential.projects });
+
 /** Reads a scan task page by page, and lets what is found take effect at the end. */
 @Injectable()
-export class ListingReader {
+export class ListingReader implements ListWork, OnModuleInit {
+  readonly purpose = 'listing';
+
   constructor(
     @Inject(APP_CONFIG) private readonly config: AppConfig,
+    private readonly works: ListWorks,
     private readonly listings: ListingLedger,
     private readonly wishes: ListingWishes,
     private readonly listed: ListedLedger,
@@ -34,8 +43,43 @@ export class ListingReader {
     private readonly targets: TargetSettler,
   ) {}
 
-  /** The scan task is locked. @returns the requests that ended by it */
-  async apply(tx: Tx, lane: Lane, listing: DueListing, { outcome }: ListCallAnswer, now: Date): Promise<string[]> {
+  onModuleInit(): void {
+    this.works.register(this);
+  }
+
+  async take(tx: Tx, lane: Lane, now: Date, leaseUntil: Date): Promise<ListJob | null> {
+    const listing = await this.listings.takeDue(tx, readerOf(lane), stepIn(lane), now, leaseUntil);
+    if (!listing) return null;
+    const { taskId, step, failedOnly } = listing;
+    const next = step === 'counts' ? (['listTaskResources', 'retryTask'] as const) : (['retryTask'] as const);
+    return {
+      ...listing,
+      callId: null,
+      filter: failedOnly && step === 'clusters' ? { taskId, scanStatus: 'failed' } : { taskId },
+      apply: (inTx, answer, at) => this.apply(inTx, lane, listing, answer, at),
+      dueAfter: ({ outcome }) => (outcome.kind === 'read' && outcome.page.nextOffset === null ? next : []),
+    };
+  }
+
+  nextDueAt(tx: Tx, lane: Lane): Promise<Date | null> {
+    return this.listings.nextDueAt(tx, readerOf(lane), stepIn(lane));
+  }
+
+  async projectsDue(tx: Tx): Promise<ProjectDue[]> {
+    const due = await this.listings.projectsDue(tx);
+    return due.map(({ projectId, step }) => ({
+      projectId,
+      operation: step === 'clusters' ? 'listTaskResources' : 'listTasks',
+    }));
+  }
+
+  private async apply(
+    tx: Tx,
+    lane: Lane,
+    listing: DueListing,
+    { outcome }: ListCallAnswer,
+    now: Date,
+  ): Promise<string[]> {
     if (!(await this.listings.isNext(tx, listing))) return [];
     if (outcome.kind !== 'read') {
       await this.notRead(tx, listing, now);
@@ -101,7 +145,7 @@ export class ListingReader {
     const finished = await applyMoves(tx, moves);
     if (knowsAll) finished.push(...(await this.resolveAccepted(tx, scanTaskId, beganAt)));
     await this.listAgain(tx, scanTaskId, now);
-    crashPoint('lookup.resolved');
+    crashPoint('list.resolved');
     return finished;
   }
 

@@ -37,6 +37,7 @@ import { VerdictTimeouts } from '../../src/sweeping/verdict-timeouts.js';
 import type { ListCallAnswer } from '../../src/watching/list-answer.js';
 import { ListSettler } from '../../src/watching/list-settler.js';
 import { ListStarter, type ListTurn, type StartedList } from '../../src/watching/list-starter.js';
+import { ListWorks } from '../../src/watching/list-work.js';
 import { ListingReader } from '../../src/watching/listing-reader.js';
 import { LookupReader } from '../../src/watching/lookup-reader.js';
 import { createTestDatabase, type TestDatabase } from './test-database.js';
@@ -86,6 +87,7 @@ export class CallingWorld {
   readonly lists = new ListCallLedger();
   readonly listings = new ListingLedger();
   readonly wishes = new ListingWishes();
+  readonly works = new ListWorks();
   private readonly listStarter: ListStarter;
   private readonly listSettler: ListSettler;
   private readonly starter: CallStarter;
@@ -133,19 +135,11 @@ export class CallingWorld {
     this.settler = new CallSettler(config, prisma, this.laneLedger, laneSettler, choosing, calls, targets, late);
     this.resolver = new UnknownResolver(config, prisma, choosing, calls, targets, new EventLedger());
     const { lists, lookups, listings, laneLedger } = this;
-    this.listStarter = new ListStarter(config, prisma, new Clock(), laneLedger, lists, lookups, listings, calls);
-    const lookupReader = new LookupReader(config, calls, lookups, this.resolver);
-    const listingReader = new ListingReader(config, listings, this.wishes, new ListedLedger(), calls, targets);
-    this.listSettler = new ListSettler(
-      config,
-      prisma,
-      laneLedger,
-      laneSettler,
-      choosing,
-      lists,
-      lookupReader,
-      listingReader,
-    );
+    const { works } = this;
+    new LookupReader(config, works, calls, lookups, this.resolver).onModuleInit();
+    new ListingReader(config, works, listings, this.wishes, new ListedLedger(), calls, targets).onModuleInit();
+    this.listStarter = new ListStarter(config, prisma, new Clock(), laneLedger, lists, works);
+    this.listSettler = new ListSettler(config, prisma, laneLedger, laneSettler, choosing, lists);
     this.verdicts = new VerdictTimeouts(prisma, this.overdue, choosing, calls, targets, new Metrics());
   }
 
@@ -273,10 +267,10 @@ export class CallingWorld {
   }
 
   /** The same, where it must be a lookup. */
-  async lookUp(answer: ListCallAnswer, lane = this.listLane): Promise<StartedLookup> {
-    const { subject, ...started } = await this.list(answer, lane);
-    if (subject.purpose !== 'lookup') throw new Error(`a ${subject.purpose} was due, and no lookup`);
-    return { ...started, ...subject };
+  async lookUp(answer: ListCallAnswer, lane = this.listLane): Promise<StartedList> {
+    const started = await this.list(answer, lane);
+    if (started.purpose !== 'lookup') throw new Error(`a ${started.purpose} was due, and no lookup`);
+    return started;
   }
 
   settleList(started: StartedList, answer: ListCallAnswer, lane = this.listLane): Promise<string[]> {
@@ -316,8 +310,6 @@ export class CallingWorld {
     );
   }
 }
-
-type StartedLookup = Omit<StartedList, 'subject'> & Extract<StartedList['subject'], { purpose: 'lookup' }>;
 
 export const clustersOf = ({ range }: StartedCall): string[] =>
   range.rangeType === 'specific_cluster' ? range.clusters.map(({ clusterId }) => clusterId) : ['*'];

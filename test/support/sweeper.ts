@@ -19,7 +19,7 @@ export function aSweeper(world: CallingWorld, bells: Bells): Sweeper {
     clock,
     new Heartbeats(clock),
     world.prisma,
-    new DueLanes(world.config, world.prisma, bells, world.choosing, world.lookups, world.listings, new Lookers()),
+    new DueLanes(world.config, world.prisma, bells, world.laneLedger, world.choosing, world.works, new Lookers()),
     world.overdue,
     world.lists,
     world.requests,

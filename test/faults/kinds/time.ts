@@ -37,7 +37,7 @@ export const TIME_FAULTS: readonly Fault[] = [
   blocked('between the commit and the check in the hook', 'send.before'),
   blocked('after the first byte', 'sent'),
   blocked('between the answer and its record', 'send.answered'),
-  ...['send.before', 'sent', 'send.answered', 'settle.applied', 'lookup.committed'].map(stopped),
+  ...['send.before', 'sent', 'send.answered', 'settle.applied', 'list.committed'].map(stopped),
   hostClock('ahead', { FAULT_CLOCK_MS: String(TEN_MINUTES_MS) }),
   hostClock('behind', { FAULT_CLOCK_MS: String(-TEN_MINUTES_MS) }),
   hostClock('stepping', { FAULT_CLOCK_MS: String(TEN_MINUTES_MS), FAULT_CLOCK_STEPS: '1' }),

@@ -143,12 +143,11 @@ class Run {
     for (const lane of world.allLanes.filter(({ operation }) => operation !== 'retryTask')) {
       const turn = await world.lookAtLists(lane);
       if (turn.kind === 'nothing') continue;
-      const { subject } = turn.started;
+      const { filter, callId } = turn.started.job;
       const whole = lane.operation === 'listTasks';
-      const { taskId } = subject.purpose === 'lookup' ? subject.lookup : subject.listing;
-      const answer = !read ? notRead : whole ? tasksPage(taskId, taken.length > 3) : clustersPage(taken);
-      if (subject.purpose === 'lookup') {
-        this.model.lookUp(subject.lookup.callId, !read ? null : whole && taken.length > 3 ? ['*'] : taken);
+      const answer = !read ? notRead : whole ? tasksPage(filter.taskId ?? '', taken.length > 3) : clustersPage(taken);
+      if (callId !== null) {
+        this.model.lookUp(callId, !read ? null : whole && taken.length > 3 ? ['*'] : taken);
       }
       await world.settleList(turn.started, answer, lane);
     }

@@ -48,6 +48,17 @@ it('rings for no work that waits for its time, or for another call', async () =>
   expect(await bells()).toEqual([]);
 });
 
+it('rings no lane that may not send, and rings it once it may', async () => {
+  await world.aRequest({ clusterIds: ['a'] });
+  const operator = { caller: 'tester', keyId: randomUUID() };
+  await world.control.changeLane('main.retryTask', { paused: true }, operator);
+  await sweep();
+  expect(await bells()).toEqual([]);
+  await world.control.changeLane('main.retryTask', { paused: false }, operator);
+  await sweep();
+  expect(await bells()).toEqual(['main.retryTask']);
+});
+
 it('finds a call unknown whose worker is gone, and keeps its targets from being sent again', async () => {
   const request = await world.aRequest({ clusterIds: ['a'] });
   const call = await world.start();

@@ -106,8 +106,8 @@ describe('a call whose fate is unknown', () => {
     await open2({ listCalls: 2 });
     const { request } = await lose(['a', 'b', 'c']);
     await world.database.advance(LOOKUP_DUE_MS);
-    expect((await world.lookUp(aPage([old('a')], 200))).lookup.offset).toBe(0);
-    expect((await world.lookUp(aPage([old('x')], 400))).lookup.offset).toBe(200);
+    expect((await world.lookUp(aPage([old('a')], 200))).job.offset).toBe(0);
+    expect((await world.lookUp(aPage([old('x')], 400))).job.offset).toBe(200);
     expect((await world.lookAtLists()).kind).toBe('nothing');
     await world.database.advance(60_000);
     await world.lookUp(aPage([scanOf('b', 'scanning', 0), scanOf('c', 'scanning', 0)]));
@@ -119,8 +119,8 @@ describe('a call whose fate is unknown', () => {
     await world.database.advance(LOOKUP_DUE_MS);
     await world.lookUp(aPage([scanOf('a', 'scanning', 0)]));
     expect(await world.counts(request)).toEqual({ unknown: 3 });
-    expect((await world.lookUp(aPage([scanOf('b', 'scanning', 0)]))).clusterId).toBe('b');
-    expect((await world.lookUp(aPage([]))).clusterId).toBe('c');
+    expect((await world.lookUp(aPage([scanOf('b', 'scanning', 0)]))).job.filter.clusterId).toBe('b');
+    expect((await world.lookUp(aPage([]))).job.filter.clusterId).toBe('c');
     expect(await world.counts(request)).toEqual({ accepted: 2, waiting: 1 });
   });
 
@@ -144,12 +144,12 @@ describe('a call whose fate is unknown', () => {
     await world.database.advance(LOOKUP_DUE_MS);
     const mute = { ...old('a'), scanStatus: null, startTime: null, endTime: null };
     await world.lookUp(aPage([mute, scanOf('b', 'scanning', 1_000)]));
-    expect((await world.lookUp(aPage([mute]))).clusterId).toBe('a');
-    expect((await world.lookUp(aPage([old('c')]))).clusterId).toBe('c');
-    expect((await world.lookUp(aPage([mute]))).clusterId).toBe('a');
+    expect((await world.lookUp(aPage([mute]))).job.filter.clusterId).toBe('a');
+    expect((await world.lookUp(aPage([old('c')]))).job.filter.clusterId).toBe('c');
+    expect((await world.lookUp(aPage([mute]))).job.filter.clusterId).toBe('a');
     expect((await world.lookAtLists()).kind).toBe('nothing');
     await world.database.advance(3 * HOUR_MS);
-    expect((await world.lookUp(aPage([mute]))).clusterId).toBe('a');
+    expect((await world.lookUp(aPage([mute]))).job.filter.clusterId).toBe('a');
     expect(await world.counts(request)).toEqual({ unverified: 1, accepted: 1, waiting: 1 });
     expect((await world.targets(request))['a']).toMatchObject({ reasonCode: 'lookup_failed' });
     expect(await world.counts(parked)).toEqual({ unverified: 1, waiting: 2 });
