@@ -18,6 +18,10 @@ import { RequestLedger } from './requests.js';
 import { SuspectLedger } from './suspects.js';
 import { WholeSetLedger } from './whole-sets.js';
 import { TakingBackLedger } from './taking-back.js';
+import { RetryOutcomeLedger } from './retry-outcomes.js';
+import { VerdictLedger } from './verdicts.js';
+import { WatchLedger } from './watches.js';
+import { WatchPassLedger } from './watch-passes.js';
 
 const parts = [
   ApiKeyLedger,
@@ -37,7 +41,11 @@ const parts = [
   ReleasingLedger,
   RequestLedger,
   SuspectLedger,
+  RetryOutcomeLedger,
   TakingBackLedger,
+  VerdictLedger,
+  WatchLedger,
+  WatchPassLedger,
   WholeSetLedger,
 ];
 

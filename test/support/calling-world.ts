@@ -29,6 +29,10 @@ import { ReleasingLedger } from '../../src/ledger/releasing.js';
 import { RequestLedger } from '../../src/ledger/requests.js';
 import { SuspectLedger } from '../../src/ledger/suspects.js';
 import { WholeSetLedger } from '../../src/ledger/whole-sets.js';
+import { RetryOutcomeLedger } from '../../src/ledger/retry-outcomes.js';
+import { VerdictLedger } from '../../src/ledger/verdicts.js';
+import { WatchLedger } from '../../src/ledger/watches.js';
+import { WatchPassLedger } from '../../src/ledger/watch-passes.js';
 import { TakingBackLedger } from '../../src/ledger/taking-back.js';
 import { Clock } from '../../src/platform/clock.js';
 import { PrismaService, type Tx } from '../../src/platform/prisma/prisma.service.js';
@@ -40,6 +44,8 @@ import { ListStarter, type ListTurn, type StartedList } from '../../src/watching
 import { ListWorks } from '../../src/watching/list-work.js';
 import { ListingReader } from '../../src/watching/listing-reader.js';
 import { LookupReader } from '../../src/watching/lookup-reader.js';
+import { RunningReader } from '../../src/watching/running-reader.js';
+import { VerdictReader } from '../../src/watching/verdict-reader.js';
 import { createTestDatabase, type TestDatabase } from './test-database.js';
 
 export const PROJECT = 'project-1';
@@ -122,6 +128,7 @@ export class CallingWorld {
       this.wishes,
       calls,
     );
+    const watches = new WatchLedger();
     const targets = new TargetSettler(
       config,
       calls,
@@ -129,15 +136,28 @@ export class CallingWorld {
       new ReleasingLedger(),
       new SuspectLedger(),
       this.wishes,
+      watches,
     );
     const laneSettler = new LaneSettler(config, this.laneLedger);
-    const late = new LateAnswers(config, calls, new TakingBackLedger());
+    const late = new LateAnswers(config, calls, new TakingBackLedger(), watches);
     this.settler = new CallSettler(config, prisma, this.laneLedger, laneSettler, choosing, calls, targets, late);
     this.resolver = new UnknownResolver(config, prisma, choosing, calls, targets, new EventLedger());
     const { lists, lookups, listings, laneLedger } = this;
     const { works } = this;
     new LookupReader(config, works, calls, lookups, this.resolver).onModuleInit();
     new ListingReader(config, works, listings, this.wishes, new ListedLedger(), calls, targets).onModuleInit();
+    const verdicts = new VerdictLedger();
+    new VerdictReader(
+      config,
+      works,
+      new RunningReader(config, watches, verdicts),
+      watches,
+      new WatchPassLedger(),
+      verdicts,
+      new RetryOutcomeLedger(),
+      this.wishes,
+      new Metrics(),
+    ).onModuleInit();
     this.listStarter = new ListStarter(config, prisma, new Clock(), laneLedger, lists, works);
     this.listSettler = new ListSettler(config, prisma, laneLedger, laneSettler, choosing, lists);
     this.verdicts = new VerdictTimeouts(prisma, this.overdue, choosing, calls, targets, new Metrics());
@@ -197,6 +217,7 @@ export class CallingWorld {
       scanTypes: [],
       priority: 'normal',
       deadline: null,
+      maxRounds: 1,
       labels: {},
       ...submission,
     };
