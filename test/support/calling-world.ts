@@ -75,6 +75,15 @@ export function aCredential(changed: Partial<CredentialConfig> & { retryTask?: C
   };
 }
 
+/** A target ends once: whoever would give it another result, or take it out of its end, fails. */
+const NO_SECOND_RESULT = [
+  `CREATE FUNCTION refuse_second_result() RETURNS trigger LANGUAGE plpgsql AS
+     $$ BEGIN RAISE EXCEPTION 'target % had its result already: %', OLD.id, OLD.result; END $$`,
+  `CREATE TRIGGER no_second_result BEFORE UPDATE ON target FOR EACH ROW
+     WHEN (OLD.state = 'done' AND (NEW.state, NEW.result) IS DISTINCT FROM (OLD.state, OLD.result))
+     EXECUTE FUNCTION refuse_second_result()`,
+];
+
 export const unlimited: CallLimit = { calls: null, windowMs: WINDOW_MS };
 
 /** The rooms between intake and upstream over a database of their own, with the test in the place of both. */
@@ -179,6 +188,7 @@ export class CallingWorld {
     });
     const world = new CallingWorld(database, connect(database.url), config);
     await world.syncLanes();
+    for (const statement of NO_SECOND_RESULT) await world.prisma.$executeRawUnsafe(statement);
     // Most tests are not about the first call of a credential.
     await world.prisma.$executeRaw`UPDATE credential_state SET confirmed = true`;
     return world;

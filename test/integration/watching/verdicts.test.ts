@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { Logger } from '@nestjs/common';
 import type { ClusterScan } from '../../../src/upstream/scan-tasks.js';
 import type { ListCallAnswer } from '../../../src/watching/list-answer.js';
 import type { StartedList } from '../../../src/watching/list-starter.js';
@@ -19,6 +20,9 @@ const POLL_MS = 30_000;
 const GRACE_MS = 90_000;
 const MINUTE = 60_000;
 const VERDICT_TIMEOUT_MS = 6 * 60 * MINUTE;
+
+// A phantom is warned of.
+Logger.overrideLogger(false);
 
 let world: CallingWorld;
 let sentAt: Date;
