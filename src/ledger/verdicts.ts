@@ -62,12 +62,8 @@ export class VerdictLedger {
   /** A pass has shown them, or asked for them in vain. */
   async markSeen(tx: Tx, { projectId, taskId }: DueWatch, clusterIds: readonly string[], now: Date): Promise<void> {
     await tx.$executeRaw`
-      WITH locked AS MATERIALIZED (
-        SELECT cluster_id FROM live_cluster
-         WHERE project_id = ${projectId} AND task_id = ${taskId} AND cluster_id = ANY(${[...clusterIds]}::text[])
-         ORDER BY cluster_id FOR UPDATE)
-      UPDATE live_cluster AS l SET seen_at = ${now}::timestamptz
-        FROM locked WHERE l.project_id = ${projectId} AND l.task_id = ${taskId} AND l.cluster_id = locked.cluster_id`;
+      UPDATE live_cluster SET seen_at = ${now}::timestamptz
+       WHERE project_id = ${projectId} AND task_id = ${taskId} AND cluster_id = ANY(${[...clusterIds]}::text[])`;
   }
 
   /**
@@ -89,17 +85,18 @@ export class VerdictLedger {
           FROM jsonb_to_recordset(${JSON.stringify(told)}::jsonb)
                AS t ("clusterId" text, "callId" uuid, results text[], frees boolean, reason jsonb, items jsonb)),
       freed AS MATERIALIZED (
-        DELETE FROM live_cluster AS l USING told
-         WHERE told.frees AND l.project_id = ${projectId} AND l.task_id = ${taskId} AND l.cluster_id = told.cluster_id
-           AND l.call_id = told.call_id
-        RETURNING l.cluster_id),
+        DELETE FROM live_cluster
+         WHERE project_id = ${projectId} AND task_id = ${taskId}
+           AND cluster_id = ANY (ARRAY(SELECT cluster_id FROM told WHERE frees))
+           AND (cluster_id, call_id) IN (SELECT cluster_id, call_id FROM told)
+        RETURNING cluster_id),
       sent AS MATERIALIZED (
         SELECT t.cluster_id, min(coalesce(part.mask, 0)) AS mask
-          FROM (SELECT DISTINCT call_id FROM told) AS c
-          JOIN call ON call.id = c.call_id
+          FROM call
          CROSS JOIN unnest(call.target_ids, call.scan_masks) AS part (id, mask)
           JOIN target AS t ON t.id = part.id
-         WHERE t.cluster_id IN (SELECT cluster_id FROM freed) GROUP BY t.cluster_id),
+         WHERE call.id = ANY (ARRAY(SELECT DISTINCT call_id FROM told))
+           AND t.cluster_id IN (SELECT cluster_id FROM freed) GROUP BY t.cluster_id),
       candidate AS MATERIALIZED (
         SELECT t.id FROM told
          CROSS JOIN (SELECT id FROM scan_task WHERE project_id = ${projectId} AND task_id = ${taskId}) AS s

@@ -43,7 +43,7 @@ export class WatchPassLedger {
     return rows.length > 0;
   }
 
-  /** A cluster of a watched call that the pass has not shown yet, and how many there are; up to `atMost`. */
+  /** How many clusters of watched calls the pass has not shown yet, up to `atMost`, and one of them. */
   async unseen(
     tx: Tx,
     scanTaskId: bigint,
@@ -55,7 +55,7 @@ export class WatchPassLedger {
         SELECT l.cluster_id FROM call JOIN live_cluster AS l ON l.call_id = call.id
          WHERE call.scan_task_id = ${scanTaskId} AND ${IS_WATCHED} AND l.cluster_id <> ''
            AND coalesce(l.seen_at, '-infinity') < ${beganAt}::timestamptz
-         ORDER BY l.cluster_id LIMIT ${atMost}::int) AS unseen`;
+         LIMIT ${atMost}::int) AS unseen`;
     return row ?? { n: 0, first: null };
   }
 

@@ -3,7 +3,7 @@ import type { AppConfig } from '../config/app-config.js';
 import type { Lane } from '../config/lanes.js';
 import { APP_CONFIG } from '../config/tokens.js';
 import { backoffMs } from '../domain/backoff.js';
-import { afterVerdictPage, untilNextLookMs } from '../domain/verdict-pass.js';
+import { afterVerdictPage, MAX_ALONE, untilNextLookMs } from '../domain/verdict-pass.js';
 import { ListingWishes } from '../ledger/listing-wishes.js';
 import { RetryOutcomeLedger } from '../ledger/retry-outcomes.js';
 import { VerdictLedger, type Told } from '../ledger/verdicts.js';
@@ -17,9 +17,6 @@ import type { ListCallAnswer } from './list-answer.js';
 import { ListWorks, type ListJob, type ListWork, type ProjectDue } from './list-work.js';
 import { RunningReader } from './running-reader.js';
 import { gone, tell } from './tell.js';
-
-/** As many clusters that are left are worth a page; more of them are not counted. */
-const MANY = 1_000;
 
 /** Reads what became of the clusters of accepted calls: which scan tasks have come to rest, and then their clusters. */
 @Injectable()
@@ -126,7 +123,7 @@ export class VerdictReader implements ListWork, OnModuleInit {
 
   private async goOn(tx: Tx, watch: DueWatch, page: ListPage<ClusterScan>, now: Date): Promise<void> {
     const { scanTaskId, beganAt, since } = watch;
-    const unseen = await this.passes.unseen(tx, scanTaskId, beganAt, MANY);
+    const unseen = await this.passes.unseen(tx, scanTaskId, beganAt, MAX_ALONE + 1);
     const step = afterVerdictPage(watch, page, unseen.n);
     if (step.kind === 'next') return this.passes.goOn(tx, scanTaskId, step.position, now);
     await this.verdicts.keepTimes(tx, watch, this.config.policy.lookup.graceMs);
