@@ -1,8 +1,8 @@
 import { Injectable } from '@nestjs/common';
-import type { CountField, TargetResult } from '../domain/target.js';
+import type { TargetResult } from '../domain/target.js';
 import type { CallEffect } from '../domain/verdict.js';
 import type { Tx } from '../platform/prisma/prisma.service.js';
-import { applyMoves, lockRequests } from './counts.js';
+import type { Move } from './counts.js';
 import { IS_WATCHED, type DueWatch } from './watches.js';
 
 /** A cluster of a page that an accepted call waits for. */
@@ -31,13 +31,6 @@ export interface Told {
   readonly frees: boolean;
   readonly reason: { readonly code: string; readonly text: string | null };
   readonly items: readonly { readonly type: string; readonly status: string | null; readonly reason: string | null }[];
-}
-
-interface Moved {
-  requestId: string;
-  from: CountField;
-  to: CountField;
-  n: number;
 }
 
 /** What lists tell of clusters in accepted calls. The scan task is locked. */
@@ -69,7 +62,6 @@ export class VerdictLedger {
   /**
    * Ends targets whose cluster has a verdict, or opens another round for them, and frees the clusters: targets parked on them share the
    * verdict where their scan types were sent, and are due otherwise.
-   * @returns the requests that ended by it
    */
   async end(
     tx: Tx,
@@ -77,9 +69,8 @@ export class VerdictLedger {
     told: readonly Told[],
     now: Date,
     pauseMs: number,
-  ): Promise<string[]> {
-    if (told.length === 0) return [];
-    const moves = await tx.$queryRaw<Moved[]>`
+  ): Promise<Move[]> {
+    return tx.$queryRaw<Move[]>`
       WITH told AS MATERIALIZED (
         SELECT "clusterId" AS cluster_id, "callId" AS call_id, results, frees, reason, items
           FROM jsonb_to_recordset(${JSON.stringify(told)}::jsonb)
@@ -140,8 +131,6 @@ export class VerdictLedger {
       SELECT request_id AS "requestId", CASE was WHEN 'in_call' THEN 'accepted' ELSE 'waiting' END AS "from", came AS "to",
              count(*)::int AS n
         FROM moved GROUP BY request_id, was, came`;
-    await lockRequests(tx, [...new Set(moves.map(({ requestId }) => requestId))]);
-    return applyMoves(tx, moves);
   }
 
   /** What a page has shown of calls; times after the sending go before times as they were. */

@@ -225,6 +225,20 @@ describe('targets that wait for the same cluster', () => {
   });
 });
 
+describe('a request for the whole task', () => {
+  it('that waits for its clusters goes on with the verdict of the last one', async () => {
+    await world.aRequest({ clusterIds: ['a'] });
+    await accepted();
+    const whole = await world.aRequest({ caller: 'other', priority: 'urgent' });
+    expect((await world.look()).kind).toBe('nothing');
+    await world.database.advance(POLL_MS);
+    await noneRuns();
+    await page([anew('a', 'success')]);
+    expect(clustersOf(await world.start())).toEqual(['*']);
+    expect(await world.counts(whole)).toEqual({ sending: 1 });
+  });
+});
+
 describe('a round', () => {
   it('follows a failed scan after a pause, as long as the request allows it', async () => {
     const request = await world.aRequest({ clusterIds: ['a'], maxRounds: 2 });
