@@ -59,6 +59,17 @@ CREATE TABLE "scan_item" (
 );
 
 -- CreateTable
+CREATE TABLE "cluster_scan" (
+    "project_id" TEXT NOT NULL,
+    "task_id" TEXT NOT NULL,
+    "cluster_id" TEXT NOT NULL,
+    "start_time" TIMESTAMPTZ(3),
+    "end_time" TIMESTAMPTZ(3),
+
+    CONSTRAINT "cluster_scan_pkey" PRIMARY KEY ("project_id","task_id","cluster_id")
+);
+
+-- CreateTable
 CREATE TABLE "retry_outcome" (
     "project_id" TEXT NOT NULL,
     "scan_type" TEXT NOT NULL,

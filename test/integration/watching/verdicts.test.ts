@@ -335,3 +335,20 @@ it('a page that comes late, after another one has told the same, changes nothing
   expect(await world.settleList(first.started, clusters([anew('a', 'success')]))).toEqual([]);
   expect(await world.counts(request)).toEqual({ scanFailed: 2 });
 });
+
+it('a scan that a verdict was read of is not one of the next call, though it ended just before', async () => {
+  const request = await world.aRequest({ clusterIds: ['a', 'b'], maxRounds: 2 });
+  await accepted();
+  await world.database.advance(POLL_MS);
+  await noneRuns();
+  const ended = { startTime: after(POLL_MS - 2_000), endTime: after(POLL_MS - 1_000) };
+  const rows = [scan('a', 'failed', ended), scan('b', 'failed', ended)];
+  await page(rows);
+  await world.prisma.$executeRaw`UPDATE target SET due_at = rescan_now()`;
+  await world.prisma.$executeRaw`UPDATE request SET next_due_at = rescan_now()`;
+  const { id } = await world.startAndSettle(answered.lost);
+  await world.database.advance(45_000 + GRACE_MS);
+  await world.lookUp(clusters(rows));
+  expect((await world.prisma.call.findUniqueOrThrow({ where: { id } })).state).toBe('not_carried_out');
+  expect(await world.counts(request)).toEqual({ waiting: 2 });
+});
