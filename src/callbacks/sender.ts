@@ -57,11 +57,13 @@ export class CallbackSender {
     if (findOutboundUrlFault(outgoing.url, allowPrivate)) return { kind: 'failed', error: 'address_not_allowed' };
     const url = new URL(outgoing.url);
     const addresses = await this.names.resolve(hostOf(url), signal);
+    if (addresses.length === 0) return { kind: 'failed', error: 'name_not_resolved' };
     const isAllowed = allowPrivate || addresses.every(({ address }) => isPublicAddress(address));
     if (!isAllowed) return { kind: 'failed', error: 'address_not_allowed' };
     // A connection of its own: a kept one would be to an address that was looked at another time.
     const client = new Client(url.origin, {
-      connect: { lookup: pinned(addresses), timeout: this.options.timeoutMs, ...(ca !== undefined && { ca }) },
+      // The signal ends a connection that is still being made, which undici would wait for.
+      connect: { lookup: pinned(addresses), timeout: this.options.timeoutMs, signal, ...(ca !== undefined && { ca }) },
       // The one deadline covers both.
       headersTimeout: 0,
       bodyTimeout: 0,
@@ -103,9 +105,8 @@ class Over extends Error {
 function pinned(addresses: readonly ResolvedAddress[]): LookupFunction {
   return (_name, options, callback) => {
     const [first] = addresses;
-    if (options.all) callback(null, [...addresses]);
-    else if (first) callback(null, first.address, first.family);
-    else callback(Object.assign(new Error('a name without addresses'), { code: 'ENOTFOUND' }), '');
+    if (options.all || !first) callback(null, [...addresses]);
+    else callback(null, first.address, first.family);
   };
 }
 
