@@ -11,6 +11,9 @@ export interface Received {
   readonly path: string;
   readonly headers: IncomingHttpHeaders;
   readonly body: string;
+  readonly at: number;
+  /** What was answered, once that is out. */
+  status: number | null;
 }
 
 /** How a receiver answers a callback, given what it got; it may also keep silent. */
@@ -49,7 +52,8 @@ export class Receiver {
     server.on('request', (request, response) => {
       void text(request).then((body) => {
         const { method = '', url = '', headers } = request;
-        const received = { method, path: url, headers, body };
+        const received: Received = { method, path: url, headers, body, at: Date.now(), status: null };
+        response.on('finish', () => (received.status = response.statusCode));
         receiver.received.push(received);
         (receiver.planned.shift() ?? receiver.reply)(response, received);
       });
