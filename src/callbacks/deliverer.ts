@@ -34,14 +34,14 @@ export class Deliverer {
   /** Nothing starts any more. What is out may end within this time, and is cut off after it. */
   async stop(graceMs: number): Promise<void> {
     this.stopping = true;
-    await this.running?.catch(() => undefined); // Whoever asked for the look hears of it.
     await Promise.race([this.idle(), sleep(graceMs, undefined, { ref: false })]);
     this.cutOff.abort();
     await Promise.race([this.idle(), sleep(SETTLE_MS, undefined, { ref: false })]);
   }
 
-  /** When nothing is out. */
+  /** When nobody looks, and nothing is out. */
   async idle(): Promise<void> {
+    await this.running?.catch(() => undefined); // Whoever asked for the look hears of it.
     while (this.out.size > 0) await Promise.all(this.out.keys());
   }
 

@@ -10,7 +10,7 @@ const BYTES = { min: 24, max: 64 };
 
 const FORM = `1 to ${MOST} secrets with spaces between them, each whsec_ and then ${BYTES.min} to ${BYTES.max} bytes in base64`;
 
-/** The first signs, and so do the others: a receiver that knows any of them can check. */
+/** All of them sign: a receiver that knows any can check. */
 export const signingSecrets: Parser<readonly Secret[]> = (raw) => {
   const words = raw.split(/[\s,]+/).filter((word) => word !== '');
   const isGood = words.length >= 1 && words.length <= MOST && words.every(isSecret);

@@ -3,12 +3,15 @@ import type { CallbackConfig } from '../config/app-config.js';
 import { DomainError } from '../domain/domain-error.js';
 import { findOutboundUrlFault, MAX_URL_LENGTH } from '../platform/outbound/outbound-url.js';
 
+const NOTICE =
+  'a POST of {type: "request.finished" | "request.cancelled", timestamp, data: {requestId, projectId, enterpriseProjectId, taskId, state, counts, labels, createdAt, finishedAt}}, signed as Standard Webhooks says (webhook-id, webhook-timestamp, webhook-signature)';
+
 export const ApiCallbackUrl = (exception = ''): PropertyDecorator =>
   ApiPropertyOptional({
     type: String,
     format: 'uri',
     maxLength: MAX_URL_LENGTH,
-    description: `Where the end of the request is told: a POST with {type: "request.finished" | "request.cancelled", timestamp, data}, signed as Standard Webhooks says, at least once, until a 2xx or 410. https, without user, password and fragment.${exception}`,
+    description: `Where the end of the request is told: ${NOTICE}. It comes at least once, until it is answered by a 2xx or a 410. The URL is https, without user, password and fragment, and leads to addresses of the internet.${exception}`,
   });
 
 /** As far as the URL itself shows it: what its name resolves to is looked at before each try. */

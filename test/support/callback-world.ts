@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { CallbackReader } from '../../src/callbacks/callback-reader.js';
-import type { RequestCallbackPageDto } from '../../src/callbacks/callback.dto.js';
+import { RequestCallbackPageDto } from '../../src/callbacks/callback.dto.js';
 import { Delivery, type StartedTry } from '../../src/callbacks/delivery.js';
 import { CallbackSender } from '../../src/callbacks/sender.js';
 import type { AppConfig, CallbackConfig } from '../../src/config/app-config.js';
