@@ -12,7 +12,8 @@ const arrows = {
   intake: ['config', 'domain', 'ledger', 'platform', 'security', 'generated'],
   calling: ['config', 'domain', 'ledger', 'platform', 'upstream'],
   watching: ['config', 'domain', 'ledger', 'platform', 'upstream', 'calling'],
-  sweeping: ['config', 'domain', 'ledger', 'platform', 'calling', 'watching'],
+  callbacks: ['config', 'domain', 'ledger', 'platform', 'security', 'generated'],
+  sweeping: ['config', 'domain', 'ledger', 'platform', 'calling', 'watching', 'callbacks'],
   schedules: ['config', 'domain', 'ledger', 'platform', 'security', 'intake', 'upstream', 'watching'],
   audit: ['config', 'domain', 'platform', 'security', 'generated'],
   console: ['config', 'domain', 'ledger', 'platform', 'security', 'generated', 'calling'],
@@ -69,6 +70,13 @@ module.exports = {
       severity: 'error',
       from: { path: ['sweeping', 'schedules'].map(folder) },
       to: { path: folder('watching'), pathNot: '^src/watching/list-(work|works[.]module|answer)[.]ts$' },
+    },
+    {
+      name: 'callbacks-are-swept',
+      comment: 'Whoever sweeps rings for what is due; how it is delivered is no business of his.',
+      severity: 'error',
+      from: { path: folder('sweeping') },
+      to: { path: folder('callbacks'), pathNot: '^src/callbacks/(due-callbacks|delivery[.]module)[.]ts$' },
     },
     {
       name: 'domain-is-pure',

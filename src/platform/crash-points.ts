@@ -27,6 +27,10 @@ export const CRASH_POINTS = [
   'list.ended',
   'list.resolved',
   'list.settled',
+  'callback.taken',
+  'callback.committed',
+  'callback.answered',
+  'callback.settled',
   'stop.begun',
   'stop.drained',
 ] as const;

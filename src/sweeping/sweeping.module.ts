@@ -1,9 +1,13 @@
 import { Module } from '@nestjs/common';
+import { DeliveryModule } from '../callbacks/delivery.module.js';
 import { CallingModule } from '../calling/calling.module.js';
 import { ListWorksModule } from '../watching/list-works.module.js';
 import { DueLanes } from './due-lanes.js';
 import { Sweeper } from './sweeper.js';
 import { VerdictTimeouts } from './verdict-timeouts.js';
 
-@Module({ imports: [CallingModule, ListWorksModule], providers: [DueLanes, Sweeper, VerdictTimeouts] })
+@Module({
+  imports: [CallingModule, DeliveryModule, ListWorksModule],
+  providers: [DueLanes, Sweeper, VerdictTimeouts],
+})
 export class SweepingModule {}

@@ -126,6 +126,19 @@ export const PROMISES: Readonly<Record<string, string>> = {
   "a caller's answer is about the caller's own request": `
     SELECT c.submission, c.caller, r.caller AS of FROM evidence.client AS c JOIN request AS r ON r.id = c.request_id
      WHERE r.caller <> c.caller OR r.labels ->> 'submission' <> c.submission`,
+  'the end of a request is told to whoever asked for it': `
+    SELECT c.request_id, c.state, c.tries FROM callback AS c
+     WHERE c.created_at >= (SELECT since FROM evidence.run)
+       AND (c.state <> 'delivered'
+            OR NOT EXISTS (SELECT 1 FROM evidence.notice AS n WHERE n.request_id = c.request_id AND n.status BETWEEN 200 AND 299))`,
+  'a notice has a try that was written down before it': `
+    SELECT * FROM (
+      SELECT n.request_id, n.at, row_number() OVER (PARTITION BY n.request_id ORDER BY n.at) AS nth FROM evidence.notice AS n) AS n
+     WHERE (SELECT count(*) FROM callback_try AS t
+             WHERE t.request_id = n.request_id AND t.started_at < n.at + interval '1 ms') < n.nth`,
+  'a notice is signed, and comes after the end': `
+    SELECT n.* FROM evidence.notice AS n LEFT JOIN request AS r ON r.id = n.request_id
+     WHERE NOT n.signed OR r.finished_at IS NULL OR n.at < r.finished_at - interval '1 ms'`,
   ...BREACHES,
 };
 
