@@ -225,12 +225,14 @@ export class CallLedger {
 
   /**
    * Ends the watch over an accepted or unknown call whose time is over; null when somebody else has. One that was accepted and never
-   * showed any effect is a phantom.
+   * showed any effect is a phantom; unless nobody could look for it.
    */
   async endWatch(tx: Tx, callId: string): Promise<{ state: CallState; isPhantom: boolean } | null> {
     const [row] = await tx.$queryRaw<{ state: CallState; isPhantom: boolean }[]>`
       UPDATE call SET verdict_due_at = NULL, lookup_due_at = NULL,
-             effect = CASE WHEN effect = 'none' AND state = 'accepted' THEN 'phantom' ELSE effect END::call_effect
+             effect = CASE WHEN effect = 'none' AND state = 'accepted'
+                                AND EXISTS (SELECT 1 FROM live_cluster WHERE call_id = call.id AND seen_at IS NOT NULL)
+                           THEN 'phantom' ELSE effect END::call_effect
        WHERE id = ${callId}::uuid AND verdict_due_at <= (SELECT rescan_now())
       RETURNING state::text AS state, effect = 'phantom' AS "isPhantom"`;
     return row ?? null;

@@ -111,13 +111,13 @@ describe('scans that do not come to an end', () => {
 });
 
 describe('a call that HSS accepts and forgets', () => {
-  beforeAll(() => open({ behaviour: { unknownTask: 'accept' } }, { VERDICT_TIMEOUT: '2s' }));
+  beforeAll(() => open({ scans: { ...scans, visibleAfterMs: 3_600_000 } }, { VERDICT_TIMEOUT: '3s' }));
   afterAll(() => rig.close());
 
   it('is a phantom, and is counted', async () => {
-    const task = { projectId: 'project-1', taskId: 'nowhere', clusterIds: ['a'] };
-    const { id } = await team.submit(retryOf(task));
-    expect((await finished(id)).counts).toMatchObject({ total: 1, unverified: 1 });
+    const { id } = await team.submit(retryOf(rig.task(2)));
+    expect((await finished(id)).counts).toMatchObject({ total: 2, unverified: 2 });
+    expect((await team.targets(id))[0]).toMatchObject({ reason: { code: 'no_effect' } });
     expect((await team.calls(id))[0]).toMatchObject({ state: 'accepted', effect: 'phantom' });
     const metrics = await fetch(`${team.baseUrl}/metrics`, {
       headers: { authorization: `Bearer ${(await rig.operator()).key}` },
