@@ -12,7 +12,7 @@ const arrows = {
   intake: ['config', 'domain', 'ledger', 'platform', 'security', 'generated'],
   calling: ['config', 'domain', 'ledger', 'platform', 'upstream'],
   watching: ['config', 'domain', 'ledger', 'platform', 'upstream', 'calling'],
-  sweeping: ['config', 'domain', 'ledger', 'platform', 'calling', 'watching'],
+  sweeping: ['config', 'domain', 'ledger', 'platform', 'calling', 'watching', 'schedules'],
   schedules: ['config', 'domain', 'ledger', 'platform', 'security', 'intake', 'upstream', 'watching'],
   audit: ['config', 'domain', 'platform', 'security', 'generated'],
   console: ['config', 'domain', 'ledger', 'platform', 'security', 'generated', 'calling'],
@@ -69,6 +69,13 @@ module.exports = {
       severity: 'error',
       from: { path: ['sweeping', 'schedules'].map(folder) },
       to: { path: folder('watching'), pathNot: '^src/watching/list-(work|works[.]module|answer)[.]ts$' },
+    },
+    {
+      name: 'due-times-are-swept',
+      comment: 'The sweep takes due times, and knows nothing else of schedules.',
+      severity: 'error',
+      from: { path: folder('sweeping') },
+      to: { path: folder('schedules'), pathNot: '^src/schedules/(due-schedules|firing[.]module)[.]ts$' },
     },
     {
       name: 'domain-is-pure',

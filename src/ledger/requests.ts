@@ -112,6 +112,11 @@ export class RequestLedger {
     return row;
   }
 
+  /** In the transaction that made it. */
+  async setMaxRounds(tx: Tx, requestId: string, maxRounds: number): Promise<void> {
+    await tx.$executeRaw`UPDATE request SET max_rounds = ${maxRounds}::smallint WHERE id = ${requestId}::uuid`;
+  }
+
   /** The clusters of a request's targets with one of these results; a whole-task target has none. */
   async clustersWithResult(tx: Tx, requestId: string, results: readonly TargetResult[]): Promise<(string | null)[]> {
     const rows = await tx.$queryRaw<{ cluster_id: string | null }[]>`

@@ -27,6 +27,10 @@ export const CRASH_POINTS = [
   'list.ended',
   'list.resolved',
   'list.settled',
+  'schedule.fired',
+  'schedule.committed',
+  'schedule.page_read',
+  'schedule.submitted',
   'stop.begun',
   'stop.drained',
 ] as const;

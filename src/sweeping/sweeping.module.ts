@@ -1,9 +1,10 @@
 import { Module } from '@nestjs/common';
 import { CallingModule } from '../calling/calling.module.js';
+import { FiringModule } from '../schedules/firing.module.js';
 import { ListWorksModule } from '../watching/list-works.module.js';
 import { DueLanes } from './due-lanes.js';
 import { Sweeper } from './sweeper.js';
 import { VerdictTimeouts } from './verdict-timeouts.js';
 
-@Module({ imports: [CallingModule, ListWorksModule], providers: [DueLanes, Sweeper, VerdictTimeouts] })
+@Module({ imports: [CallingModule, FiringModule, ListWorksModule], providers: [DueLanes, Sweeper, VerdictTimeouts] })
 export class SweepingModule {}
