@@ -30,6 +30,7 @@ export class DueSchedules {
   ) {}
 
   async take(): Promise<void> {
+    await this.fires.failExpired(this.prisma);
     await this.each(
       (tx) => this.schedules.takeAhead(tx, AHEAD_MS),
       (tx, one, now) => this.planAnew(tx, one, now),
@@ -38,32 +39,33 @@ export class DueSchedules {
       (tx) => this.schedules.takeDue(tx),
       (tx, one, now) => this.fire(tx, one, now),
     );
-    await this.fires.failExpired(this.prisma);
   }
 
   private async each(
     find: (tx: Tx) => Promise<ScheduleRow | null>,
-    work: (tx: Tx, schedule: ScheduleRow, now: Date) => Promise<void>,
+    work: (tx: Tx, schedule: ScheduleRow, now: Date) => Promise<Taken | null>,
   ): Promise<void> {
-    for (let taken = 0; taken < MOST_A_SWEEP; taken += 1) {
-      const wasThere = await this.prisma.transact(async (tx) => {
+    for (let turns = 0; turns < MOST_A_SWEEP; turns += 1) {
+      const turn = await this.prisma.transact(async (tx) => {
         const schedule = await find(tx);
-        if (schedule) await work(tx, schedule, await this.schedules.now(tx));
-        return schedule !== null;
+        return schedule && { scheduleId: schedule.id, taken: await work(tx, schedule, await this.schedules.now(tx)) };
       });
-      if (!wasThere) return;
+      if (!turn) return;
       crashPoint('schedule.committed');
+      const { scheduleId, taken } = turn;
+      if (taken) this.logger.log({ msg: 'a schedule fired', scheduleId, ...taken });
     }
   }
 
   /** What was taken before the clock was set back is found again, and not taken twice. */
-  private async planAnew(tx: Tx, schedule: ScheduleRow, now: Date): Promise<void> {
+  private async planAnew(tx: Tx, schedule: ScheduleRow, now: Date): Promise<null> {
     const next = this.planned(schedule, () => nextFire(schedule, now));
-    if (next === undefined) return this.schedules.postpone(tx, schedule.id, UNPLANNABLE_MS);
-    return this.schedules.plan(tx, schedule.id, next, now);
+    if (next === undefined) await this.schedules.postpone(tx, schedule.id, UNPLANNABLE_MS);
+    else await this.schedules.plan(tx, schedule.id, next, now);
+    return null;
   }
 
-  private async fire(tx: Tx, schedule: ScheduleRow, now: Date): Promise<void> {
+  private async fire(tx: Tx, schedule: ScheduleRow, now: Date): Promise<Taken | null> {
     const { id, terms, anchorAt, nextDueAt } = schedule;
     if (!nextDueAt) throw new Error('a schedule with a moment to fire and no due time');
     const due = { nextDueAt, now, catchUp: terms.catchUp, scheduleId: id, jitterMs: msOf(terms.jitter) };
@@ -71,9 +73,13 @@ export class DueSchedules {
       const plan = planDue(calendarOf(terms, anchorAt), due);
       return { plan, next: plan.kind === 'wait' ? withJitter(schedule, nextDueAt) : nextFire(schedule, plan.dueAt) };
     });
-    if (!planned) return this.schedules.postpone(tx, id, UNPLANNABLE_MS);
-    if (planned.plan.kind !== 'wait') await this.takeOnce(tx, schedule, planned.plan, now);
-    return this.schedules.plan(tx, id, planned.next, now);
+    if (!planned) {
+      await this.schedules.postpone(tx, id, UNPLANNABLE_MS);
+      return null;
+    }
+    const taken = planned.plan.kind === 'wait' ? null : await this.takeOnce(tx, schedule, planned.plan, now);
+    await this.schedules.plan(tx, id, planned.next, now);
+    return taken;
   }
 
   /** One that this process cannot plan, since it does not know its time zone, keeps no other from it. */
@@ -96,21 +102,25 @@ export class DueSchedules {
     schedule: ScheduleRow,
     { kind, dueAt, missedSince }: Exclude<DuePlan, { kind: 'wait' }>,
     now: Date,
-  ): Promise<void> {
+  ): Promise<Taken | null> {
+    const { id, projectId, caller, keyId } = schedule;
     const isOpen = await this.fires.isOpen(tx, schedule.lastFireId);
     const skipped: SkipReason | null = kind === 'missed' ? 'missed' : isOpen ? 'still_open' : null;
     const fire = { dueAt, kind: 'scheduled', skipped, missedSince, now, expiresAt: fireExpiry(now) } as const;
     const fireId = await this.fires.insert(tx, schedule, fire);
     crashPoint('schedule.fired');
-    if (!fireId) return;
-    if (!skipped) await this.schedules.setLastFire(tx, schedule.id, fireId);
-    await this.record(tx, schedule, { fireId, dueAt: dueAt.toISOString(), skipped });
+    if (!fireId) return null;
+    if (!skipped) await this.schedules.setLastFire(tx, id, fireId);
+    const taken = { fireId, dueAt: dueAt.toISOString(), skipped };
+    const data = { scheduleId: id, ...taken };
+    await this.events.record(tx, { kind: 'schedule.fired', actor: { caller, keyId }, projectId, data });
+    return taken;
   }
+}
 
-  private async record(tx: Tx, schedule: ScheduleRow, data: Record<string, string | null>): Promise<void> {
-    const { id, projectId, caller, keyId } = schedule;
-    const actor = { caller, keyId };
-    await this.events.record(tx, { kind: 'schedule.fired', actor, projectId, data: { scheduleId: id, ...data } });
-    this.logger.log({ msg: 'a schedule fired', scheduleId: id, ...data });
-  }
+/** For the record, and for the log once it is committed. */
+interface Taken {
+  readonly fireId: string;
+  readonly dueAt: string;
+  readonly skipped: SkipReason | null;
 }
