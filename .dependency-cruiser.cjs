@@ -13,7 +13,7 @@ const arrows = {
   calling: ['config', 'domain', 'ledger', 'platform', 'upstream'],
   watching: ['config', 'domain', 'ledger', 'platform', 'upstream', 'calling'],
   sweeping: ['config', 'domain', 'ledger', 'platform', 'calling', 'watching', 'schedules'],
-  schedules: ['config', 'domain', 'ledger', 'platform', 'security', 'intake', 'upstream', 'watching'],
+  schedules: ['config', 'domain', 'ledger', 'platform', 'security', 'intake', 'upstream', 'watching', 'generated'],
   audit: ['config', 'domain', 'platform', 'security', 'generated'],
   console: ['config', 'domain', 'ledger', 'platform', 'security', 'generated', 'calling'],
   security: ['config', 'domain', 'ledger', 'platform'],

@@ -51,7 +51,8 @@ export class ScheduleService {
   /** Of its timing, what changes counts from now on; a fire that is open goes on as it began. */
   change(id: string, { enabled, ...change }: ChangeScheduleDto, principal: Principal): Promise<void> {
     return this.locked(id, principal, async (tx, schedule, now) => {
-      const isOnlySwitched = enabled !== undefined && Object.values(change).every((value) => value === undefined);
+      const isOnlySwitched =
+        enabled !== undefined && Object.values<unknown>({ ...change }).every((value) => value === undefined);
       const order = isOnlySwitched ? schedule : changed(schedule, change, now);
       if (order.name !== schedule.name && (await this.schedules.isNameTaken(tx, schedule, order.name))) {
         throw nameTaken();

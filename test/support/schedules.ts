@@ -23,7 +23,7 @@ export async function aSchedule(
   const body = { name, selection: { lookbackHours: 24 }, ...('cron' in changed ? {} : { every: '1h' }), ...changed };
   return world.prisma.transact(async (tx) => {
     const { id, now } = await world.schedules.newId(tx);
-    const order = toOrder(body as ScheduleBody, now);
+    const order = toOrder(body, now);
     const next = enabled ? nextFire({ id, terms: order.terms, anchorAt: now }, now) : null;
     const schedule = { ...order, id, projectId: PROJECT, enabled };
     await world.schedules.insert(tx, schedule, { caller, keyId: randomUUID() }, next, now);
