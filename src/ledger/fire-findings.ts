@@ -112,13 +112,15 @@ export class FindingLedger {
              SELECT bool_or(t.state <> 'done' AND t.scan_task_id IN (SELECT id FROM task)) AS open,
                     sum(greatest(tried.today, (t.state <> 'done')::int)) AS tries,
                     max(CASE WHEN t.state = 'done' THEN tried.last ELSE ${now}::timestamptz END) AS last_tried_at
-               FROM target AS t JOIN scan_task AS s ON s.id = t.scan_task_id AND s.project_id = ${projectId}
+               FROM target AS t
+              -- By its id: as a join the planner would rather read all scan tasks of the project, for each cluster.
+              CROSS JOIN LATERAL (SELECT project_id FROM scan_task WHERE id = t.scan_task_id OFFSET 0) AS s
               CROSS JOIN LATERAL (
                     SELECT count(*) FILTER (WHERE c.started_at > ${now}::timestamptz - interval '24 hours') AS today,
                            max(c.started_at) AS last
                       FROM unnest(t.call_ids) AS sent (call_id) JOIN call AS c ON c.id = sent.call_id
                      WHERE c.state NOT IN ('not_sent', 'throttled', 'blocked', 'not_carried_out')) AS tried
-              WHERE t.cluster_id = found.cluster_id) AS own
+              WHERE t.cluster_id = found.cluster_id AND s.project_id = ${projectId}) AS own
        WHERE found.fire_id = ${id}::uuid AND found.task_id = ${taskId} AND found.reason IS NULL
        ORDER BY found.cluster_id`;
   }

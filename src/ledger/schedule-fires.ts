@@ -86,7 +86,9 @@ export class FireLedger {
     if (fireId === null) return false;
     const [row] = await tx.$queryRaw<{ open: boolean }[]>`
       SELECT EXISTS (SELECT 1 FROM schedule_fire WHERE id = ${fireId}::uuid AND state = 'open')
-             OR EXISTS (SELECT 1 FROM fire_task AS t JOIN request AS r ON r.id = t.request_id
+             OR EXISTS (SELECT 1 FROM fire_task AS t
+                        -- By their ids: as a join the planner would rather read all open requests.
+                        CROSS JOIN LATERAL (SELECT state FROM request WHERE id = t.request_id OFFSET 0) AS r
                          WHERE t.fire_id = ${fireId}::uuid AND r.state = 'open') AS open`;
     return row?.open ?? false;
   }

@@ -16,8 +16,9 @@ export async function aSchedule(
   {
     caller = 'tester',
     enabled = true,
+    projectId = PROJECT,
     ...changed
-  }: Partial<ScheduleBody> & { caller?: string; enabled?: boolean } = {},
+  }: Partial<ScheduleBody> & { caller?: string; enabled?: boolean; projectId?: string } = {},
 ): Promise<string> {
   const name = `schedule-${randomUUID()}`;
   const body = { name, selection: { lookbackHours: 24 }, ...('cron' in changed ? {} : { every: '1h' }), ...changed };
@@ -25,7 +26,7 @@ export async function aSchedule(
     const { id, now } = await world.schedules.newId(tx);
     const order = toOrder(body, now);
     const next = enabled ? nextFire({ id, terms: order.terms, anchorAt: now }, now) : null;
-    const schedule = { ...order, id, projectId: PROJECT, enabled };
+    const schedule = { ...order, id, projectId, enabled };
     await world.schedules.insert(tx, schedule, { caller, keyId: randomUUID() }, next, now);
     return id;
   });
