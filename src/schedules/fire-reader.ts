@@ -20,6 +20,7 @@ import { FireSubmitter, type Findings } from './fire-submitter.js';
 /** In a row, of one page. */
 const MAX_FAILURES = 5;
 const HOUR_MS = 3_600_000;
+const MAX_COUNT = 1_000_000_000;
 
 const stepIn = ({ operation }: Lane): OpenFire['step'] => (operation === 'listTasks' ? 'tasks' : 'clusters');
 const readerOf = ({ credential }: Lane): ListLane => ({ credential: credential.name, projects: credential.projects });
@@ -97,11 +98,12 @@ export class FireReader implements ListWork, OnModuleInit {
     page: ListPage<TaskSummary>,
     now: Date,
   ): Promise<readonly Operation[]> {
-    const rows = page.rows.map(({ taskId, failedClusters: failed }) => ({ taskId, failed }));
+    const rows = page.rows.map(({ taskId, failedClusters }) => ({ taskId, failed: storable(failedClusters) }));
     const tasksSeen = fire.tasksSeen + (await this.findings.keepTasks(tx, fire, rows));
-    const offset = tasksSeen < MAX_TASKS_SEEN ? nextPage(fire, page) : null;
-    if (offset !== null) {
-      await this.fires.goOn(tx, fire.id, { ...fire, tasksSeen, offset, expected: page.total }, now);
+    const offset = nextPage(fire, page);
+    // Both: an upstream that shows the same rows on each page comes to an end as well.
+    if (offset !== null && offset < MAX_TASKS_SEEN && tasksSeen < MAX_TASKS_SEEN) {
+      await this.fires.goOn(tx, fire.id, { ...fire, tasksSeen, offset, expected: storable(page.total) }, now);
       return [];
     }
     await this.findings.leaveOutTasks(tx, fire.id, fire.terms.minFailed, MAX_TASKS_READ);
@@ -118,10 +120,10 @@ export class FireReader implements ListWork, OnModuleInit {
     await this.findings.keepClusters(tx, fire.id, taskId, failedOf(fire, page));
     const offset = nextPage(fire, page);
     if (offset !== null && offset < MAX_CLUSTERS_OF_TASK) {
-      await this.fires.goOn(tx, fire.id, { ...fire, offset, expected: page.total }, now);
+      await this.fires.goOn(tx, fire.id, { ...fire, offset, expected: storable(page.total) }, now);
       return [];
     }
-    const found = await this.submitter.endTask(tx, fire, taskId, page.total, now);
+    const found = await this.submitter.endTask(tx, fire, taskId, storable(page.total), now);
     const next = await this.nextTask(tx, { ...fire, ...found.totals }, now);
     return [...next, ...found.due];
   }
@@ -157,6 +159,9 @@ export class FireReader implements ListWork, OnModuleInit {
     return this.nextTask(tx, { ...fire, ...totals }, now);
   }
 }
+
+/** What an upstream says may be more than a column takes. */
+const storable = (count: number | null): number | null => count && Math.min(count, MAX_COUNT);
 
 function filterOf({ taskId, terms: { selection }, createdAt }: OpenFire): ListFilter {
   if (taskId !== null) return { taskId, scanStatus: 'failed' };

@@ -142,6 +142,17 @@ describe('a fire', () => {
     expect(await requested()).toEqual({ t1: 1 });
   });
 
+  it('comes to an end where every page shows the same, of more than there can be', async () => {
+    const schedule = await fired();
+    const endless = taskList({ t1: Number.MAX_SAFE_INTEGER }, { total: Number.MAX_SAFE_INTEGER, nextOffset: 5_000 });
+    await world.list(endless, listTasks());
+    await world.list(taskList({ t1: 1 }, { total: Number.MAX_SAFE_INTEGER, nextOffset: 10_000 }), listTasks());
+    await world.list(failedClusters(['a'], Number.MAX_SAFE_INTEGER, 5_000));
+    await world.list(failedClusters(['a'], Number.MAX_SAFE_INTEGER, 10_000));
+    expect(await firesOf(world, schedule)).toEqual(['done']);
+    expect(await requested()).toEqual({ t1: 1 });
+  });
+
   it('goes on as it began when its schedule is changed', async () => {
     const schedule = await fired();
     await world.prisma
