@@ -14,8 +14,11 @@ const CREDENTIALS = [200, 400, 600];
 const ENDPOINTS = 2;
 const LIMIT = { calls: 5, windowMs: 60_000 };
 const CLUSTERS_A_CALL = 200;
-/** Windows until the lanes have found their own phases, and then those that are measured. */
-const WINDOWS = { warmUp: 1, measured: 2 };
+/**
+ * Windows until the lanes have found their own phases, and then those that are measured: at first all of them send at the same moment,
+ * and in each window those that had to wait for a turn of the CPU are a little later.
+ */
+const WINDOWS = { warmUp: 4, measured: 2 };
 /** The first call of the first measured window, and that of the first one after the last. */
 const [FROM, TO] = [WINDOWS.warmUp, WINDOWS.warmUp + WINDOWS.measured].map((window) => window * LIMIT.calls + 1) as [
   number,

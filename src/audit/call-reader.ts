@@ -14,6 +14,7 @@ const COLUMNS = Prisma.sql`
   c.started_at AS "startedAt", c.lease_until AS "leaseUntil", c.finished_at AS "finishedAt",
   nullif(c.slot_free_at, 'infinity') AS "slotFreeAt", c.http_status AS "httpStatus", c.error_code AS "errorCode",
   c.error_text AS "errorText", c.upstream_request_id AS "upstreamRequestId", c.duration_ms AS "durationMs", c.decision,
+  c.effect::text AS effect, c.verdict_due_at AS "verdictDueAt",
   c.policy_version AS "policyVersion", c.worker, encode(c.body_sha256, 'hex') AS "bodySha256",
   ARRAY(SELECT request_id::text FROM call_request WHERE call_request.call_id = c.id ORDER BY request_id) AS "requestIds"`;
 

@@ -2,6 +2,7 @@ import { ApiProperty } from '@nestjs/swagger';
 import { CALL_STATES, type CallState } from '../domain/call.js';
 import { REQUEST_RANGES, type RequestRange } from '../domain/request.js';
 import { SCAN_TYPES, type ScanType } from '../domain/scan-type.js';
+import { CALL_EFFECTS, type CallEffect } from '../domain/verdict.js';
 
 const moment = (description: string, nullable = false): PropertyDecorator =>
   ApiProperty({ type: String, format: 'date-time', nullable, description });
@@ -33,6 +34,13 @@ export class CallDto {
     description: 'What was decided on its outcome.',
   })
   decision!: Record<string, unknown> | null;
+  @ApiProperty({
+    enum: CALL_EFFECTS,
+    description:
+      'What an accepted call has shown in the lists of HSS: nothing yet; something; times after its sending; something, with the times of before; nothing until the end.',
+  })
+  effect!: CallEffect;
+  @moment('Until when its verdicts are waited for; null where none is open', true) verdictDueAt!: Date | null;
   @ApiProperty({ type: String }) policyVersion!: string;
   @ApiProperty({ type: String, description: 'The process that sent it.' }) worker!: string;
   @ApiProperty({ type: String, description: 'SHA-256 of the body sent, in hex.' }) bodySha256!: string;

@@ -5,6 +5,7 @@ import type { Decision } from '../domain/decide.js';
 import { CallLedger, type CallFacts } from '../ledger/calls.js';
 import { applyMoves, lockRequests } from '../ledger/counts.js';
 import { TakingBackLedger } from '../ledger/taking-back.js';
+import { WatchLedger } from '../ledger/watches.js';
 import type { Tx } from '../platform/prisma/prisma.service.js';
 import type { Settled } from './settled.js';
 
@@ -18,6 +19,7 @@ export class LateAnswers {
     @Inject(APP_CONFIG) private readonly config: AppConfig,
     private readonly calls: CallLedger,
     private readonly takingBack: TakingBackLedger,
+    private readonly watches: WatchLedger,
   ) {}
 
   /** The scan task is locked. */
@@ -29,6 +31,8 @@ export class LateAnswers {
     const verdictDueAt = new Date(call.now.getTime() + this.config.policy.verdictTimeoutMs);
     if (!(await this.calls.acceptLate(tx, call, targetIds, verdictDueAt))) return null;
     await lockRequests(tx, [...new Set(moves.map(({ requestId }) => requestId))]);
-    return { decision, finishedRequests: await applyMoves(tx, moves) };
+    const finishedRequests = await applyMoves(tx, moves);
+    await this.watches.begin(tx, call.id, call.now, this.config.policy.verdict.poll.baseMs);
+    return { decision, finishedRequests };
   }
 }

@@ -12,6 +12,7 @@ import { LeavingLedger } from '../ledger/leaving.js';
 import { ListingWishes } from '../ledger/listing-wishes.js';
 import { ReleasingLedger, type Inherited } from '../ledger/releasing.js';
 import { SuspectLedger } from '../ledger/suspects.js';
+import { WatchLedger } from '../ledger/watches.js';
 import type { Tx } from '../platform/prisma/prisma.service.js';
 
 const LOST: Inherited = {
@@ -29,6 +30,7 @@ export class TargetSettler {
     private readonly releasing: ReleasingLedger,
     private readonly suspects: SuspectLedger,
     private readonly listings: ListingWishes,
+    private readonly watches: WatchLedger,
   ) {}
 
   /** @returns the requests that ended by it */
@@ -40,7 +42,10 @@ export class TargetSettler {
       case 'stay': {
         const to = decision.call === 'accepted' ? 'accepted' : 'unknown';
         const stayed = await this.leaving.stay(tx, call.id, ids, from, to);
-        return this.count(tx, to === 'accepted' ? [...stayed, ...(await this.accepted(tx, call))] : stayed);
+        if (to === 'unknown') return this.count(tx, stayed);
+        const finished = await this.count(tx, [...stayed, ...(await this.accepted(tx, call))]);
+        await this.watch(tx, call);
+        return finished;
       }
       case 'wait': {
         const dueAt = new Date(call.now.getTime() + targets.waitMs);
@@ -117,7 +122,11 @@ export class TargetSettler {
     const gone = call.targetIds.filter((id) => !others.has(id));
     const staying = await this.leaving.stay(tx, call.id, taken, 'unknown', 'accepted');
     const opened = taken.length > 0 ? await this.accepted(tx, call) : [];
-    if (gone.length + lost.length === 0) return this.count(tx, [...staying, ...opened]);
+    if (gone.length + lost.length === 0) {
+      const finished = await this.count(tx, [...staying, ...opened]);
+      await this.watch(tx, call);
+      return finished;
+    }
     await this.listings.spoil(tx, call.scanTaskId);
     const ended = await this.endLost(tx, call, lost, [...taken, ...gone]);
     const leaving = await this.leaving.waitAgain(tx, call.id, gone, call.now, {
@@ -128,12 +137,22 @@ export class TargetSettler {
       lastAnswer: 'none: the call was not carried out',
       parts: [],
     });
-    return this.leave(tx, call, [...staying, ...opened, ...ended, ...leaving], null, taken);
+    const finished = await this.leave(tx, call, [...staying, ...opened, ...ended, ...leaving], null, taken);
+    if (taken.length > 0) await this.watch(tx, call);
+    return finished;
+  }
+
+  /** From now on its scans are watched; as soon as it is known which these are. A watch is locked last of all. */
+  private async watch(tx: Tx, { id, now, clusterCount }: CallFacts): Promise<void> {
+    if (clusterCount === 0) return;
+    await this.watches.begin(tx, id, now, this.config.policy.verdict.poll.baseMs);
   }
 
   /** The clusters of an accepted call for a whole task are known now: it holds these, and no others. */
   async clustersNamed(tx: Tx, call: CallFacts): Promise<string[]> {
-    return this.count(tx, await this.letOthersIn(tx, call));
+    const finished = await this.count(tx, await this.letOthersIn(tx, call));
+    await this.watch(tx, { ...call, clusterCount: call.targetIds.length });
+    return finished;
   }
 
   /** A call for a whole task keeps all others away until it is known which clusters it meant. */

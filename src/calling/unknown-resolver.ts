@@ -28,6 +28,7 @@ export class UnknownResolver {
    * The scan task is locked (`awaitTask`).
    * @param taken the targets that the call was carried out for
    * @param lost the targets of which it cannot be found out
+   * @param isShown whether a list told it
    * @returns the requests that ended by it; null when the call is not unknown any more
    */
   async resolve(
@@ -35,6 +36,7 @@ export class UnknownResolver {
     call: CallFacts,
     taken: readonly bigint[],
     lost: readonly bigint[] = [],
+    isShown = true,
   ): Promise<string[] | null> {
     const { policy } = this.config;
     const some = taken.length > 0;
@@ -42,7 +44,7 @@ export class UnknownResolver {
     const none = lost.length > 0 ? 'unknown' : 'not_carried_out';
     const state = all ? 'accepted' : some ? 'partly_accepted' : none;
     const verdictDueAt = some ? new Date(call.now.getTime() + policy.verdictTimeoutMs) : null;
-    if (!(await this.calls.resolve(tx, call.id, { state, verdictDueAt }))) return null;
+    if (!(await this.calls.resolve(tx, call.id, { state, verdictDueAt, isShown: some && isShown }))) return null;
     const waitMs = backoffMs(call.attempts + 1, policy.backoff, Math.random);
     return this.targets.resolve(tx, call, { taken, lost }, new Date(call.now.getTime() + waitMs));
   }
@@ -60,7 +62,7 @@ export class UnknownResolver {
       const before = await this.calls.facts(tx, callId);
       if (before) await this.choosing.awaitTask(tx, before.scanTaskId);
       const call = before && (await this.calls.facts(tx, callId));
-      const ended = call && (await this.resolve(tx, call, as === 'accepted' ? call.targetIds : []));
+      const ended = call && (await this.resolve(tx, call, as === 'accepted' ? call.targetIds : [], [], false));
       if (!ended) throw new DomainError('conflict', 'Only a call whose fate is unknown can be resolved by hand.');
       await this.events.record(tx, { kind: 'call.resolved', actor, callId, laneId: call.laneId, data: { as, reason } });
       return ended;

@@ -126,6 +126,22 @@ export const envVariables = {
     policy.listing.holdMs,
     "how long large requests wait for a listing's first answer, and for each further one beyond a window of its lane",
   ),
+  verdictPoll: wait(
+    'VERDICT_POLL',
+    policy.verdict.poll.baseMs,
+    'before the first look at a scan task after a call, unless its scans take longer, and between two looks',
+  ),
+  verdictPollCap: wait('VERDICT_POLL_CAP', policy.verdict.poll.capMs, 'longest wait between two looks at a scan task'),
+  verdictReadThrough: wait(
+    'VERDICT_READ_THROUGH',
+    policy.verdict.readThroughMs,
+    'the clusters of a scan task that never comes to rest are read after so long all the same',
+  ),
+  roundPause: wait(
+    'ROUND_PAUSE',
+    policy.verdict.roundPauseMs,
+    'between a failed scan and the next round of its target',
+  ),
   maxAge: wait('MAX_AGE', policy.maxAgeMs, 'after it a target that is still waiting is expired'),
   breakerFailures: variable(
     'BREAKER_FAILURES',

@@ -72,6 +72,9 @@ function contradictions(values: Partial<Values>): string[] {
   if (isAbove(values.slowBackoffBase, values.slowBackoffCap)) {
     found.push('RETRY_SLOW_BACKOFF_CAP: must not be less than RETRY_SLOW_BACKOFF_BASE');
   }
+  if (isAbove(values.verdictPoll, values.verdictPollCap)) {
+    found.push('VERDICT_POLL_CAP: must not be less than VERDICT_POLL');
+  }
   return found;
 }
 
@@ -112,6 +115,11 @@ function toPolicy(values: Values): RetryPolicy {
       giveUpAs: values.lookupGiveUpAs,
     }),
     listing: Object.freeze({ keepMs: values.listingKeep, holdMs: values.listingHold }),
+    verdict: Object.freeze({
+      poll: Object.freeze({ baseMs: values.verdictPoll, capMs: values.verdictPollCap }),
+      readThroughMs: values.verdictReadThrough,
+      roundPauseMs: values.roundPause,
+    }),
     maxAgeMs: values.maxAge,
     breaker: Object.freeze({ failures: values.breakerFailures, openMs: values.breakerOpen }),
     credentialOpenMs: values.credentialOpen,

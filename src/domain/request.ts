@@ -7,6 +7,9 @@ export type RequestState = (typeof REQUEST_STATES)[number];
 export const REQUEST_SOURCES = ['api', 'schedule', 'replay'] as const;
 export type RequestSource = (typeof REQUEST_SOURCES)[number];
 
+/** A scan that fails as often helps nobody, and costs calls of others. */
+export const MAX_ROUNDS = 5;
+
 export const REQUEST_RANGES = ['all_failed_cluster', 'specific_cluster'] as const;
 export type RequestRange = (typeof REQUEST_RANGES)[number];
 
@@ -22,6 +25,8 @@ export interface Submission {
   readonly scanTypes: readonly ScanType[];
   readonly priority: Priority;
   readonly deadline: Date | null;
+  /** How often a target whose scan fails is sent at most, each time with a verdict in between; 1 to 5. */
+  readonly maxRounds: number;
   readonly labels: Readonly<Record<string, string>>;
 }
 
@@ -42,5 +47,7 @@ export function submissionMeaning(submission: Submission): string {
     rest.priority,
     deadline?.getTime() ?? null,
     sortedLabels,
+    // Only where it is not the default: keys that are older than it are kept with the text without it.
+    ...(rest.maxRounds === 1 ? [] : [rest.maxRounds]),
   ]);
 }

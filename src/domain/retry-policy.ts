@@ -22,6 +22,16 @@ export interface ListingPolicy {
   readonly holdMs: number;
 }
 
+/** How the scans of accepted calls are watched. */
+export interface VerdictPolicy {
+  /** Between two looks at a scan task that is running. */
+  readonly poll: BackoffPolicy;
+  /** The clusters of one that never comes to rest are read after so long all the same. */
+  readonly readThroughMs: number;
+  /** Between a failed scan and the next round of its target. */
+  readonly roundPauseMs: number;
+}
+
 /** The numbers that a decision depends on. `version` goes with every decision into the record. */
 export interface RetryPolicy {
   readonly version: string;
@@ -36,6 +46,7 @@ export interface RetryPolicy {
   readonly verdictTimeoutMs: number;
   readonly lookup: LookupPolicy;
   readonly listing: ListingPolicy;
+  readonly verdict: VerdictPolicy;
   readonly maxAgeMs: number;
   /** Failures in a row that open a lane, and for how long. */
   readonly breaker: { readonly failures: number; readonly openMs: number };
@@ -66,6 +77,11 @@ export const defaultRetryPolicy: RetryPolicy = {
     giveUpAs: 'unverified',
   },
   listing: { keepMs: 5 * MINUTE, holdMs: 30 * SECOND },
+  verdict: {
+    poll: { baseMs: 30 * SECOND, capMs: 10 * MINUTE },
+    readThroughMs: 30 * MINUTE,
+    roundPauseMs: 5 * MINUTE,
+  },
   maxAgeMs: 7 * 24 * HOUR,
   breaker: { failures: 5, openMs: MINUTE },
   credentialOpenMs: 5 * MINUTE,

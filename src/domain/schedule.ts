@@ -59,7 +59,6 @@ export const BOUNDS = {
   jitterMs: { min: 1_000, max: 3_600_000 },
   minPauseMs: { min: 60_000, max: 30 * 86_400_000 },
   triesPerDay: 100,
-  maxRounds: 10,
   minFailed: 1_000_000,
   maxClusters: 100_000,
 } as const;

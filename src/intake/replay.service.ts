@@ -54,7 +54,7 @@ export class ReplayService {
     if (clusters.length === 0) {
       throw new DomainError('nothing_to_replay', `No target of this request ended as ${results.join(', ')}.`);
     }
-    const { projectId, enterpriseProjectId, taskId, labels, priority, deadline } = original;
+    const { projectId, enterpriseProjectId, taskId, labels, priority, deadline, maxRounds } = original;
     const clusterIds = clusters.filter((cluster) => cluster !== null);
     return {
       projectId,
@@ -65,6 +65,7 @@ export class ReplayService {
       scanTypes,
       priority,
       deadline,
+      maxRounds,
       labels,
     };
   }

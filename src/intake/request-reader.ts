@@ -31,6 +31,7 @@ interface RequestRow extends RequestCountsDto {
   caller: string;
   labels: Record<string, string>;
   deadline: Date | null;
+  maxRounds: number;
   createdAt: Date;
   finishedAt: Date | null;
   cancelRequestedAt: Date | null;
@@ -43,7 +44,7 @@ interface RequestRow extends RequestCountsDto {
 const COLUMNS = Prisma.sql`
   r.id, r.project_id AS "projectId", s.enterprise_project_id AS "enterpriseProjectId", s.task_id AS "taskId",
   r.range::text AS range, r.priority, r.scan_types AS "scanTypes", r.state::text AS state, r.source::text AS source, r.caller,
-  r.labels, r.deadline, r.created_at AS "createdAt", r.finished_at AS "finishedAt",
+  r.labels, r.deadline, r.max_rounds AS "maxRounds", r.created_at AS "createdAt", r.finished_at AS "finishedAt",
   r.cancel_requested_at AS "cancelRequestedAt", r.replay_of AS "replayOf", r.resolved,
   r.accepted_at AS "acceptedAt", r.promised, r.total, r.waiting, r.sending, r.unknown, r.accepted, r.succeeded, r.scan_failed AS "scanFailed",
   r.not_failed AS "notFailed", r.not_found AS "notFound", r.rejected, r.exhausted, r.expired, r.cancelled, r.unverified`;
@@ -119,7 +120,7 @@ function asAccepted(request: RequestDto, promised: RequestRow['promised']): Requ
 }
 
 function toRequest(row: RequestRow): RequestDto {
-  const { id, projectId, enterpriseProjectId, taskId, range, state, source, caller, labels, deadline } = row;
+  const { id, projectId, enterpriseProjectId, taskId, range, state, source, caller, labels, deadline, maxRounds } = row;
   const { createdAt, acceptedAt, finishedAt, cancelRequestedAt, replayOf, resolved } = row;
   return {
     id,
@@ -133,6 +134,7 @@ function toRequest(row: RequestRow): RequestDto {
     caller,
     labels,
     deadline,
+    maxRounds,
     createdAt,
     acceptedAt,
     finishedAt,

@@ -38,6 +38,8 @@ export class RequestDto {
   @ApiProperty({ type: String }) taskId!: string;
   @ApiProperty({ enum: REQUEST_RANGES }) range!: RequestRange;
   @ApiProperty({ enum: PRIORITIES }) priority!: Priority;
+  @ApiProperty({ type: Number, description: 'How often a target whose scan fails is sent at most.' })
+  maxRounds!: number;
   @ApiProperty({ enum: REQUEST_STATES }) state!: RequestState;
   @ApiProperty({ enum: REQUEST_SOURCES }) source!: RequestSource;
   @ApiProperty({ type: String, description: 'Whose key it was submitted with.' }) caller!: string;

@@ -1,7 +1,7 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
-import { ArrayMinSize, ArrayUnique, IsArray, IsIn } from 'class-validator';
+import { ArrayMinSize, ArrayUnique, IsArray, IsIn, IsInt, Max, Min } from 'class-validator';
 import { PRIORITIES, type Priority } from '../domain/priority.js';
-import { REQUEST_RANGES, type RequestRange } from '../domain/request.js';
+import { MAX_ROUNDS, REQUEST_RANGES, type RequestRange } from '../domain/request.js';
 import { SCAN_TYPES, type ScanType } from '../domain/scan-type.js';
 import {
   IsEnterpriseProjectId,
@@ -70,6 +70,19 @@ export class SubmitRequestDto {
   @MayBeAbsent()
   @Rfc3339Date()
   deadline?: Date;
+
+  @ApiPropertyOptional({
+    type: 'integer',
+    minimum: 1,
+    maximum: MAX_ROUNDS,
+    default: 1,
+    description: 'A target whose scan fails again is sent again after a pause, up to so many times in all.',
+  })
+  @MayBeAbsent()
+  @IsInt()
+  @Min(1)
+  @Max(MAX_ROUNDS)
+  maxRounds?: number;
 
   @ApiPropertyOptional({
     type: 'object',

@@ -10,7 +10,7 @@ import { isFree } from '../ledger/choosing.js';
 import { LaneLedger } from '../ledger/lanes.js';
 import { bigintCursor, toPage, type Page } from '../platform/http/page.js';
 import { PrismaService } from '../platform/prisma/prisma.service.js';
-import { TargetDto } from './target.dto.js';
+import { ScanItemDto, TargetDto } from './target.dto.js';
 
 export interface TargetFilter {
   readonly state?: TargetState;
@@ -27,6 +27,8 @@ interface TargetRow {
   result: TargetResult | null;
   reasonCode: string | null;
   reasonText: string | null;
+  scans: ScanItemDto[] | null;
+  round: number;
   attempts: number;
   callIds: string[];
   dueAt: Date | null;
@@ -46,12 +48,16 @@ export class TargetReader {
   async list(requestId: string, projectId: string, filter: TargetFilter): Promise<Page<TargetDto>> {
     const after = bigintCursor(filter.cursor);
     const rows = await this.prisma.$queryRaw<TargetRow[]>`
+      SELECT page.*, (SELECT json_agg(json_build_object('round', item.round, 'scanType', item.scan_type, 'status', item.status,
+                                                        'reason', item.reason) ORDER BY item.round, item.scan_type)
+                        FROM scan_item AS item WHERE item.target_id = page.id) AS scans
+        FROM (
       SELECT * FROM (
         SELECT t.id, t.cluster_id AS "clusterId", t.scan_types AS "scanTypes",
                CASE WHEN t.state <> 'in_call' THEN t.state::text
                     ELSE (SELECT CASE state WHEN 'partly_accepted' THEN 'accepted' ELSE state::text END
                             FROM call WHERE call.id = t.call_id) END AS state,
-               t.result::text AS result, t.reason_code AS "reasonCode", t.reason_text AS "reasonText", t.attempts,
+               t.result::text AS result, t.reason_code AS "reasonCode", t.reason_text AS "reasonText", t.attempts, t.round,
                t.call_ids::text[] AS "callIds",
                CASE WHEN t.state = 'waiting' THEN nullif(t.due_at, 'infinity') END AS "dueAt",
                t.state = 'waiting' AND (t.due_at = 'infinity' OR ${behindWholeTask(requestId)}) AS parked,
@@ -62,7 +68,7 @@ export class TargetReader {
            AND ${filter.result === undefined ? Prisma.sql`true` : Prisma.sql`t.result = ${filter.result}::target_result`}
        ) AS shown
        WHERE ${filter.state === undefined ? Prisma.sql`true` : Prisma.sql`state = ${filter.state}`}
-       ORDER BY id LIMIT ${filter.limit + 1}::int`;
+       ORDER BY id LIMIT ${filter.limit + 1}::int) AS page ORDER BY id`;
     const dueWaitsFor = rows.some(({ due }) => due) ? await this.waitsFor(requestId, projectId) : 'slot';
     const page = toPage(rows, filter.limit, ({ id }) => id.toString());
     return { ...page, items: page.items.map((row) => toTarget(row, dueWaitsFor)) };
@@ -97,6 +103,8 @@ function toTarget(row: TargetRow, dueWaitsFor: WaitingFor): TargetDto {
     state: row.state,
     result: row.result,
     reason: row.reasonCode === null ? null : { code: row.reasonCode, text: row.reasonText },
+    scans: row.scans ?? [],
+    round: row.round,
     attempts: row.attempts,
     callIds: row.callIds,
     dueAt: row.dueAt,

@@ -8,6 +8,14 @@ export class ReasonDto {
   @ApiProperty({ type: String, nullable: true }) text!: string | null;
 }
 
+export class ScanItemDto {
+  @ApiProperty({ type: Number, description: 'The round at whose end HSS said so.' }) round!: number;
+  @ApiProperty({ type: String, description: 'As HSS names it; "unknown" where it names none.' }) scanType!: string;
+  @ApiProperty({ enum: ['scanning', 'success', 'failed'], nullable: true }) status!: string | null;
+  @ApiProperty({ type: String, nullable: true, description: 'Why it failed, in the words of HSS.' }) reason!:
+    string | null;
+}
+
 export class TargetDto {
   @ApiProperty({
     type: String,
@@ -20,6 +28,10 @@ export class TargetDto {
   @ApiProperty({ enum: TARGET_STATES }) state!: TargetState;
   @ApiProperty({ enum: TARGET_RESULTS, nullable: true }) result!: TargetResult | null;
   @ApiProperty({ type: ReasonDto, nullable: true }) reason!: ReasonDto | null;
+  @ApiProperty({ type: [ScanItemDto], description: 'What HSS said of its scan items, round by round.' })
+  scans!: ScanItemDto[];
+  @ApiProperty({ type: Number, description: 'One more than the scans that have failed since it was sent first.' })
+  round!: number;
   @ApiProperty({ type: Number }) attempts!: number;
   @ApiProperty({ type: [String], description: 'The calls that it was in, oldest first.' }) callIds!: string[];
   @ApiProperty({ type: String, format: 'date-time', nullable: true }) dueAt!: Date | null;

@@ -15,6 +15,7 @@ export function toSubmission(body: SubmitRequestDto): Submission {
     scanTypes: [...(body.scanTypes ?? [])].sort(),
     priority: body.priority ?? 'normal',
     deadline: body.deadline ?? null,
+    maxRounds: body.maxRounds ?? 1,
     labels: body.labels ?? {},
   };
 }

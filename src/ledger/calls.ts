@@ -166,11 +166,17 @@ export class CallLedger {
   async resolve(
     tx: Tx,
     callId: string,
-    to: { state: 'accepted' | 'partly_accepted' | 'not_carried_out' | 'unknown'; verdictDueAt: Date | null },
+    to: {
+      state: 'accepted' | 'partly_accepted' | 'not_carried_out' | 'unknown';
+      verdictDueAt: Date | null;
+      /** A list has shown that it was carried out. */
+      isShown: boolean;
+    },
   ): Promise<boolean> {
     const resolved = await tx.$executeRaw`
       UPDATE call
-         SET state = ${to.state}::call_state, verdict_due_at = ${to.verdictDueAt}::timestamptz, lookup_due_at = NULL
+         SET state = ${to.state}::call_state, verdict_due_at = ${to.verdictDueAt}::timestamptz, lookup_due_at = NULL,
+             effect = CASE WHEN ${to.isShown} THEN 'seen' ELSE effect END::call_effect
        WHERE id = ${callId}::uuid AND state = 'unknown' AND verdict_due_at IS NOT NULL`;
     return resolved === 1;
   }
@@ -207,11 +213,16 @@ export class CallLedger {
     return left === 1;
   }
 
-  /** Ends the watch over an accepted or unknown call whose time is over; null when somebody else has. */
-  async endWatch(tx: Tx, callId: string): Promise<CallState | null> {
-    const [row] = await tx.$queryRaw<{ state: CallState }[]>`
-      UPDATE call SET verdict_due_at = NULL, lookup_due_at = NULL
-       WHERE id = ${callId}::uuid AND verdict_due_at <= (SELECT rescan_now()) RETURNING state::text AS state`;
-    return row?.state ?? null;
+  /**
+   * Ends the watch over an accepted or unknown call whose time is over; null when somebody else has. One that was accepted and never
+   * showed any effect is a phantom.
+   */
+  async endWatch(tx: Tx, callId: string): Promise<{ state: CallState; isPhantom: boolean } | null> {
+    const [row] = await tx.$queryRaw<{ state: CallState; isPhantom: boolean }[]>`
+      UPDATE call SET verdict_due_at = NULL, lookup_due_at = NULL,
+             effect = CASE WHEN effect = 'none' AND state = 'accepted' THEN 'phantom' ELSE effect END::call_effect
+       WHERE id = ${callId}::uuid AND verdict_due_at <= (SELECT rescan_now())
+      RETURNING state::text AS state, effect = 'phantom' AS "isPhantom"`;
+    return row ?? null;
   }
 }

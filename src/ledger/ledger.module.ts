@@ -21,6 +21,10 @@ import { ScheduleLedger } from './schedules.js';
 import { SuspectLedger } from './suspects.js';
 import { WholeSetLedger } from './whole-sets.js';
 import { TakingBackLedger } from './taking-back.js';
+import { RetryOutcomeLedger } from './retry-outcomes.js';
+import { VerdictLedger } from './verdicts.js';
+import { WatchLedger } from './watches.js';
+import { WatchPassLedger } from './watch-passes.js';
 
 const parts = [
   ApiKeyLedger,
@@ -43,7 +47,11 @@ const parts = [
   RequestLedger,
   ScheduleLedger,
   SuspectLedger,
+  RetryOutcomeLedger,
   TakingBackLedger,
+  VerdictLedger,
+  WatchLedger,
+  WatchPassLedger,
   WholeSetLedger,
 ];
 

@@ -69,11 +69,11 @@ export class RequestLedger {
         SELECT id FROM made UNION ALL
         SELECT id FROM scan_task WHERE project_id = ${submission.projectId} AND task_id = ${submission.taskId}
                                    AND enterprise_project_id = ${submission.enterpriseProjectId} LIMIT 1)
-      INSERT INTO request (id, scan_task_id, project_id, caller, key_id, range, scan_types, priority, labels, source, replay_of, promised,
+      INSERT INTO request (id, scan_task_id, project_id, caller, key_id, range, scan_types, priority, max_rounds, labels, source, replay_of, promised,
                            deadline, expires_at, resolved, next_due_at, created_at, total, waiting)
       SELECT ${request.id}::uuid, task.id, ${submission.projectId}, ${submitter.caller}, ${submitter.keyId}::uuid,
              ${submission.range}::request_range, ${toMask(submission.scanTypes)}::smallint,
-             ${priorityRank(submission.priority)}::smallint, ${submission.labels as object}::jsonb,
+             ${priorityRank(submission.priority)}::smallint, ${submission.maxRounds}::smallint, ${submission.labels as object}::jsonb,
              ${request.source}::request_source, ${request.replayOf}::uuid,
              ${request.promised === null ? null : JSON.stringify(request.promised)}::jsonb, ${submission.deadline}::timestamptz,
              least(${submission.deadline}::timestamptz, now + ${request.maxAgeMs}::float8 * interval '1 ms'),
@@ -110,11 +110,6 @@ export class RequestLedger {
         FROM request WHERE caller = ${caller} AND state = 'open'`;
     if (!row) throw new Error('a sum without a row');
     return row;
-  }
-
-  /** In the transaction that made it. */
-  async setMaxRounds(tx: Tx, requestId: string, maxRounds: number): Promise<void> {
-    await tx.$executeRaw`UPDATE request SET max_rounds = ${maxRounds}::smallint WHERE id = ${requestId}::uuid`;
   }
 
   /** The clusters of a request's targets with one of these results; a whole-task target has none. */

@@ -59,10 +59,10 @@ export class FireReader implements ListWork, OnModuleInit {
         due = await this.apply(inTx, fire, answer, at);
         return [];
       },
-      dueAfter: () => {
+      settled: () => {
         if (due.includes('retryTask')) this.metrics.requestSubmitted('schedule');
-        return due;
       },
+      dueAfter: () => due,
     };
   }
 

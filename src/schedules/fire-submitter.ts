@@ -103,6 +103,7 @@ export class FireSubmitter {
       scanTypes: 'taskIds' in selection ? [] : [...(selection.scanTypes ?? [])].sort(),
       priority,
       deadline: null,
+      maxRounds,
       labels: { schedule: name, fire: fire.id },
     };
     const { scanTaskId } = await this.requests.insert(tx, {
@@ -114,7 +115,6 @@ export class FireSubmitter {
       maxAgeMs: this.config.policy.maxAgeMs,
       promised: null,
     });
-    if (maxRounds > 1) await this.requests.setMaxRounds(tx, requestId, maxRounds);
     // As at intake: what is more than one call takes is listed before it leaves.
     if (clusterIds.length > LARGE_ABOVE && priority !== 'urgent') {
       await this.listings.want(tx, scanTaskId, { now, ...this.config.policy.listing, anew: false });

@@ -1,6 +1,7 @@
 import { ApiProperty, ApiPropertyOptional, OmitType, PartialType } from '@nestjs/swagger';
 import { IsBoolean, IsIn, IsInt, Max, Min } from 'class-validator';
 import { PRIORITIES, type Priority } from '../domain/priority.js';
+import { MAX_ROUNDS } from '../domain/request.js';
 import {
   BOUNDS,
   CATCH_UPS,
@@ -55,11 +56,11 @@ export class CreateScheduleDto {
   @IsIn(PRIORITIES)
   priority?: Priority;
 
-  @ApiPropertyOptional({ type: Number, minimum: 1, maximum: BOUNDS.maxRounds, default: 1 })
+  @ApiPropertyOptional({ type: Number, minimum: 1, maximum: MAX_ROUNDS, default: 1 })
   @MayBeAbsent()
   @IsInt()
   @Min(1)
-  @Max(BOUNDS.maxRounds)
+  @Max(MAX_ROUNDS)
   maxRounds?: number;
 
   @ApiPropertyOptional({ type: PerClusterDto, description: 'How often a cluster is scanned again, whoever asked.' })

@@ -25,6 +25,7 @@ export function startRescan(
     visibleAt,
     endsAt: fate === 'stuck' ? Infinity : visibleAt + durationMs,
     renews: rules.renewsStartTime,
+    endTimeBefore: cluster.endTime,
     ends: items.map((item, index) => endOf(item, fate, scans, hash, 2 + 2 * index)),
     visible: false,
   };

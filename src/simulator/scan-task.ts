@@ -10,7 +10,7 @@ export type ClusterType = (typeof clusterTypes)[number];
 export const scanFates = ['success', 'failed', 'stuck'] as const;
 export type ScanFate = (typeof scanFates)[number];
 
-export const startTimeRenewals = ['task_and_clusters', 'clusters', 'none'] as const;
+export const startTimeRenewals = ['task_and_clusters', 'clusters', 'none', 'no_times'] as const;
 export type StartTimeRenewal = (typeof startTimeRenewals)[number];
 
 export interface ScanItem {
@@ -30,6 +30,8 @@ interface Rescan {
   readonly visibleAt: number;
   readonly endsAt: number;
   readonly renews: StartTimeRenewal;
+  /** What `no_times` leaves as it was. */
+  readonly endTimeBefore: number | null;
   readonly ends: readonly ItemEnd[];
   visible: boolean;
 }
@@ -95,7 +97,7 @@ function show(task: ScanTask, cluster: Cluster, rescan: Rescan): void {
     item.status = 'scanning';
     item.reason = null;
   }
-  if (rescan.renews !== 'none') cluster.startTime = rescan.visibleAt;
+  if (rescan.renews === 'task_and_clusters' || rescan.renews === 'clusters') cluster.startTime = rescan.visibleAt;
   if (rescan.renews === 'task_and_clusters') task.startTime = Math.max(task.startTime, rescan.visibleAt);
   cluster.endTime = null;
   setStatus(task, cluster);
@@ -106,7 +108,7 @@ function finish(task: ScanTask, cluster: Cluster, rescan: Rescan): void {
     item.status = reason === null ? 'success' : 'failed';
     item.reason = reason;
   }
-  cluster.endTime = rescan.endsAt;
+  cluster.endTime = rescan.renews === 'no_times' ? rescan.endTimeBefore : rescan.endsAt;
   task.endTime = Math.max(task.endTime, rescan.endsAt);
   cluster.rescan = null;
   task.active.delete(cluster);

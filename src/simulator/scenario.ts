@@ -53,7 +53,7 @@ export interface Behaviour {
   /** Decides about idempotency: the second of two equal calls finds its clusters scanning. */
   readonly scanningCluster: 'ignore' | 'restart' | 'reject';
   readonly clusterRejection: ErrorSpec;
-  /** Whose `start_time` a rescan renews. */
+  /** Whose `start_time` a rescan renews; `no_times`: nor its `end_time`. */
   readonly renewsStartTime: StartTimeRenewal;
 }
 

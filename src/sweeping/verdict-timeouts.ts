@@ -1,4 +1,4 @@
-import { Injectable } from '@nestjs/common';
+import { Injectable, Logger } from '@nestjs/common';
 import { TargetSettler } from '../calling/target-settler.js';
 import { CallLedger } from '../ledger/calls.js';
 import { ChoosingLedger } from '../ledger/choosing.js';
@@ -10,6 +10,8 @@ import { Metrics } from '../platform/telemetry/metrics.js';
 /** Ends the watch over calls that got no verdict in time: their targets end as unverified, and their clusters are free. */
 @Injectable()
 export class VerdictTimeouts {
+  private readonly logger = new Logger(VerdictTimeouts.name);
+
   constructor(
     private readonly prisma: PrismaService,
     private readonly overdue: OverdueLedger,
@@ -21,26 +23,32 @@ export class VerdictTimeouts {
 
   async end(): Promise<void> {
     for (const { id } of await this.overdue.overdueVerdicts()) {
-      this.metrics.requestsEnded((await this.endOne(id)).length);
+      const { finished, isPhantom } = await this.endOne(id);
+      this.metrics.requestsEnded(finished.length);
+      if (isPhantom) this.phantomFound(id);
       crashPoint('sweep.verdict_ended');
     }
   }
 
-  private endOne(callId: string): Promise<string[]> {
+  private phantomFound(callId: string): void {
+    this.metrics.phantomFound();
+    this.logger.warn({ msg: 'HSS accepted a call that never showed any effect', callId });
+  }
+
+  private endOne(callId: string): Promise<{ finished: string[]; isPhantom: boolean }> {
     return this.prisma.transact(async (tx) => {
       const before = await this.calls.facts(tx, callId);
-      if (!before) return [];
+      if (!before) return { finished: [], isPhantom: false };
       await this.choosing.awaitTask(tx, before.scanTaskId);
-      const state = await this.calls.endWatch(tx, callId);
+      const ended = await this.calls.endWatch(tx, callId);
       // Read again where the lock was waited for: a listing may have named its clusters.
-      const call = state && (await this.calls.facts(tx, callId));
-      if (!call) return [];
+      const call = ended && (await this.calls.facts(tx, callId));
+      if (!call) return { finished: [], isPhantom: false };
+      const { state, isPhantom } = ended;
       const text = `HSS ${state === 'unknown' ? 'may have accepted' : 'accepted'} the call, and no verdict came in time.`;
-      return this.targets.end(
-        tx,
-        { ...call, state },
-        { result: 'unverified', reason: { code: 'verdict_timeout', text } },
-      );
+      const reason = { code: isPhantom ? 'no_effect' : 'verdict_timeout', text };
+      const finished = await this.targets.end(tx, { ...call, state }, { result: 'unverified', reason });
+      return { finished, isPhantom };
     });
   }
 }

@@ -54,7 +54,7 @@ export class ListStarter {
       const leaseUntil = new Date(now.getTime() + lane.credential.timeoutMs + this.config.policy.leaseMarginMs);
       const taken = await this.take(tx, lane, now, leaseUntil);
       crashPoint('list.taken');
-      if (!taken) return { kind: 'nothing', now, nextLookAt: await this.nextDueAt(tx, lane) };
+      if (!taken) return { kind: 'nothing', now, nextLookAt: await this.nextDueAt(tx, lane, now) };
       const listId = reading.callId;
       await this.write(tx, lane, { id: listId, startedAt: now, leaseUntil }, taken);
       const at = new Date(now.getTime() + reading.clockOffsetMs);
@@ -75,10 +75,10 @@ export class ListStarter {
     return null;
   }
 
-  private async nextDueAt(tx: Tx, lane: Lane): Promise<Date | null> {
+  private async nextDueAt(tx: Tx, lane: Lane, now: Date): Promise<Date | null> {
     let next: Date | null = null;
     for (const purpose of LIST_PURPOSES) {
-      const at = await this.works.get(purpose)?.nextDueAt(tx, lane);
+      const at = await this.works.get(purpose)?.nextDueAt(tx, lane, now);
       if (at && (!next || at < next)) next = at;
     }
     return next;

@@ -27,6 +27,8 @@ export interface ListJob {
   apply(tx: Tx, answer: ListCallAnswer, now: Date): Promise<string[]>;
   /** Operations for which the answer may have made something due in the project: without a bell it would wait for the sweep. */
   dueAfter?(answer: ListCallAnswer): readonly Operation[];
+  /** Once all of it is committed. */
+  settled?(): void;
 }
 
 /** One purpose that pages are read for. Each is sure of one call a window, and the lanes are nobody's business but the starter's. */
@@ -35,7 +37,7 @@ export interface ListWork {
   /** The page of this lane's operation and projects that has waited longest. */
   take(tx: Tx, lane: Lane, now: Date, leaseUntil: Date): Promise<ListJob | null>;
   /** When the next one may be read through this lane, due or not. */
-  nextDueAt(tx: Tx, lane: Lane): Promise<Date | null>;
+  nextDueAt(tx: Tx, lane: Lane, now: Date): Promise<Date | null>;
   /** Projects with a page that is due, and the operation that reads it: whose lanes want a bell. */
   projectsDue(tx: Tx): Promise<readonly ProjectDue[]>;
 }

@@ -73,6 +73,8 @@ export class Watcher implements Looker, OnModuleInit {
     }
     this.metrics.requestsEnded((await this.settler.settle(lane, started, answer)).length);
     crashPoint('list.settled');
+    job.settled?.();
+    this.metrics.listCallEnded(started.purpose, outcome.kind);
     const due = job.dueAfter?.(answer) ?? [];
     await this.bells.ring(due.flatMap((of) => lanesServing(this.lanes, job.projectId, of)).map(({ id }) => id));
     this.logger.log({

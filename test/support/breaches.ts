@@ -7,15 +7,19 @@ export const BREACHES: Readonly<Record<string, string>> = {
                count(*) FILTER (WHERE t.state = 'in_call' AND c.state = 'sending') AS sending,
                count(*) FILTER (WHERE t.state = 'in_call' AND c.state = 'unknown') AS unknown,
                count(*) FILTER (WHERE t.state = 'in_call' AND c.state IN ('accepted', 'partly_accepted')) AS accepted,
+               count(*) FILTER (WHERE t.result = 'succeeded') AS succeeded,
+               count(*) FILTER (WHERE t.result = 'scan_failed') AS scan_failed,
+               count(*) FILTER (WHERE t.result = 'not_failed') AS not_failed,
+               count(*) FILTER (WHERE t.result = 'not_found') AS not_found,
                count(*) FILTER (WHERE t.result = 'rejected') AS rejected,
                count(*) FILTER (WHERE t.result = 'exhausted') AS exhausted,
                count(*) FILTER (WHERE t.result = 'expired') AS expired,
                count(*) FILTER (WHERE t.result = 'cancelled') AS cancelled,
                count(*) FILTER (WHERE t.result = 'unverified') AS unverified
           FROM target AS t LEFT JOIN call AS c ON c.id = t.call_id WHERE t.request_id = r.id) AS n ON true
-     WHERE (r.total, r.waiting, r.sending, r.unknown, r.accepted, r.rejected, r.exhausted, r.expired, r.cancelled, r.unverified)
+     WHERE (r.total, r.waiting, r.sending, r.unknown, r.accepted, r.succeeded, r.scan_failed, r.not_failed, r.not_found, r.rejected, r.exhausted, r.expired, r.cancelled, r.unverified)
         IS DISTINCT FROM
-           (n.total, n.waiting, n.sending, n.unknown, n.accepted, n.rejected, n.exhausted, n.expired, n.cancelled, n.unverified)`,
+           (n.total, n.waiting, n.sending, n.unknown, n.accepted, n.succeeded, n.scan_failed, n.not_failed, n.not_found, n.rejected, n.exhausted, n.expired, n.cancelled, n.unverified)`,
   'a request is open as long as a target has no result': `
     SELECT id FROM request WHERE (state = 'open') <> (waiting + sending + unknown + accepted > 0)`,
   'a request is looked for no later than its first due target, unless a whole-task call is live': `
@@ -48,6 +52,15 @@ export const BREACHES: Readonly<Record<string, string>> = {
        AND (SELECT count(*) FROM call AS other
              WHERE other.lane_id = c.lane_id AND other.id <> c.id AND other.started_at <= c.started_at
                AND other.slot_free_at > c.started_at) >= lane.calls`,
+  'a target in a call that was answered waits for a verdict, or its time-out': `
+    SELECT t.id FROM target AS t JOIN call AS c ON c.id = t.call_id
+     WHERE t.state = 'in_call' AND c.state <> 'sending' AND c.verdict_due_at IS NULL`,
+  'accepted calls are watched, as soon as their clusters are known': `
+    SELECT c.id FROM call AS c
+     WHERE c.state IN ('accepted', 'partly_accepted') AND c.verdict_due_at IS NOT NULL AND c.cluster_count > 0
+       AND NOT EXISTS (SELECT 1 FROM watch WHERE watch.scan_task_id = c.scan_task_id)`,
+  'rounds stay within what was asked for': `
+    SELECT t.id FROM target AS t JOIN request AS r ON r.id = t.request_id WHERE t.round > r.max_rounds`,
   'attempts stay within the policy': `SELECT id FROM target WHERE attempts > 5`,
   'a call of clusters has 1 to 200 of them, each once': `
     SELECT c.id FROM call AS c

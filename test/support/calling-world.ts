@@ -32,6 +32,10 @@ import { FireLedger } from '../../src/ledger/schedule-fires.js';
 import { ScheduleLedger } from '../../src/ledger/schedules.js';
 import { SuspectLedger } from '../../src/ledger/suspects.js';
 import { WholeSetLedger } from '../../src/ledger/whole-sets.js';
+import { RetryOutcomeLedger } from '../../src/ledger/retry-outcomes.js';
+import { VerdictLedger } from '../../src/ledger/verdicts.js';
+import { WatchLedger } from '../../src/ledger/watches.js';
+import { WatchPassLedger } from '../../src/ledger/watch-passes.js';
 import { TakingBackLedger } from '../../src/ledger/taking-back.js';
 import { Clock } from '../../src/platform/clock.js';
 import { PrismaService, type Tx } from '../../src/platform/prisma/prisma.service.js';
@@ -46,6 +50,8 @@ import { ListStarter, type ListTurn, type StartedList } from '../../src/watching
 import { ListWorks } from '../../src/watching/list-work.js';
 import { ListingReader } from '../../src/watching/listing-reader.js';
 import { LookupReader } from '../../src/watching/lookup-reader.js';
+import { RunningReader } from '../../src/watching/running-reader.js';
+import { VerdictReader } from '../../src/watching/verdict-reader.js';
 import { createTestDatabase, type TestDatabase } from './test-database.js';
 
 export const PROJECT = 'project-1';
@@ -75,6 +81,15 @@ export function aCredential(changed: Partial<CredentialConfig> & { retryTask?: C
     ...changed,
   };
 }
+
+/** A target ends once: whoever would give it another result, or take it out of its end, fails. */
+const NO_SECOND_RESULT = [
+  `CREATE FUNCTION refuse_second_result() RETURNS trigger LANGUAGE plpgsql AS
+     $$ BEGIN RAISE EXCEPTION 'target % had its result already: %', OLD.id, OLD.result; END $$`,
+  `CREATE TRIGGER no_second_result BEFORE UPDATE ON target FOR EACH ROW
+     WHEN (OLD.state = 'done' AND (NEW.state, NEW.result) IS DISTINCT FROM (OLD.state, OLD.result))
+     EXECUTE FUNCTION refuse_second_result()`,
+];
 
 export const unlimited: CallLimit = { calls: null, windowMs: WINDOW_MS };
 
@@ -132,6 +147,7 @@ export class CallingWorld {
       this.wishes,
       calls,
     );
+    const watches = new WatchLedger();
     const targets = new TargetSettler(
       config,
       calls,
@@ -139,9 +155,10 @@ export class CallingWorld {
       new ReleasingLedger(),
       new SuspectLedger(),
       this.wishes,
+      watches,
     );
     const laneSettler = new LaneSettler(config, this.laneLedger);
-    const late = new LateAnswers(config, calls, new TakingBackLedger());
+    const late = new LateAnswers(config, calls, new TakingBackLedger(), watches);
     this.settler = new CallSettler(config, prisma, this.laneLedger, laneSettler, choosing, calls, targets, late);
     this.resolver = new UnknownResolver(config, prisma, choosing, calls, targets, new EventLedger());
     const { lists, lookups, listings, laneLedger } = this;
@@ -152,6 +169,18 @@ export class CallingWorld {
     const submitter = new FireSubmitter(config, findings, schedules, this.requests, this.wishes);
     new FireReader(config, works, fires, findings, submitter, new Metrics()).onModuleInit();
     this.dueSchedules = new DueSchedules(prisma, schedules, fires, new EventLedger());
+    const verdicts = new VerdictLedger();
+    new VerdictReader(
+      config,
+      works,
+      new RunningReader(config, watches, verdicts),
+      watches,
+      new WatchPassLedger(),
+      verdicts,
+      new RetryOutcomeLedger(),
+      this.wishes,
+      new Metrics(),
+    ).onModuleInit();
     this.listStarter = new ListStarter(config, prisma, new Clock(), laneLedger, lists, works);
     this.listSettler = new ListSettler(config, prisma, laneLedger, laneSettler, choosing, lists);
     this.verdicts = new VerdictTimeouts(prisma, this.overdue, choosing, calls, targets, new Metrics());
@@ -174,6 +203,7 @@ export class CallingWorld {
     });
     const world = new CallingWorld(database, connect(database.url), { ...config, maxOpenTargets });
     await world.syncLanes();
+    for (const statement of NO_SECOND_RESULT) await world.prisma.$executeRawUnsafe(statement);
     // Most tests are not about the first call of a credential.
     await world.prisma.$executeRaw`UPDATE credential_state SET confirmed = true`;
     return world;
@@ -212,6 +242,7 @@ export class CallingWorld {
       scanTypes: [],
       priority: 'normal',
       deadline: null,
+      maxRounds: 1,
       labels: {},
       ...submission,
     };

@@ -29,6 +29,7 @@ export interface RequestView {
   readonly caller: string;
   readonly labels: Readonly<Record<string, string>>;
   readonly deadline: string | null;
+  readonly maxRounds: number;
   readonly createdAt: string;
   readonly acceptedAt: string | null;
   readonly finishedAt: string | null;
@@ -97,6 +98,13 @@ export interface TargetView {
   readonly state: string;
   readonly result: string | null;
   readonly reason: { readonly code: string; readonly text: string | null } | null;
+  readonly scans: readonly {
+    readonly round: number;
+    readonly scanType: string;
+    readonly status: string | null;
+    readonly reason: string | null;
+  }[];
+  readonly round: number;
   readonly attempts: number;
   readonly callIds: readonly string[];
   readonly dueAt: string | null;
@@ -120,6 +128,8 @@ export interface CallView {
   readonly upstreamRequestId: string | null;
   readonly durationMs: number | null;
   readonly decision: any;
+  readonly effect: string;
+  readonly verdictDueAt: string | null;
   readonly policyVersion: string;
   readonly requestIds: readonly string[];
 }

@@ -31,6 +31,22 @@ export class Metrics {
     buckets: [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30],
     registers: [this.registry],
   });
+  private readonly listCalls = new Counter({
+    name: 'rescan_list_calls_total',
+    help: 'Calls of ListTasks and ListTaskResources by what they were for and what they came to',
+    labelNames: ['purpose', 'state'] as const,
+    registers: [this.registry],
+  });
+  private readonly verdicts = new Counter({
+    name: 'rescan_verdicts_total',
+    help: 'Clusters of accepted calls whose scan has come to its end',
+    registers: [this.registry],
+  });
+  private readonly phantoms = new Counter({
+    name: 'rescan_phantom_calls_total',
+    help: 'Calls that HSS accepted and that never showed any effect',
+    registers: [this.registry],
+  });
 
   constructor() {
     collectDefaultMetrics({ register: this.registry });
@@ -47,6 +63,18 @@ export class Metrics {
   callEnded(lane: string, { kind, evidence }: CallOutcome, durationMs: number | null): void {
     this.calls.inc({ lane, state: kind, error_code: evidence.errorCode ?? '' });
     if (durationMs !== null) this.callSeconds.observe({ lane, state: kind }, durationMs / 1_000);
+  }
+
+  listCallEnded(purpose: string, state: string): void {
+    this.listCalls.inc({ purpose, state });
+  }
+
+  verdictsRead(n: number): void {
+    this.verdicts.inc(n);
+  }
+
+  phantomFound(): void {
+    this.phantoms.inc();
   }
 
   /** A gauge that is read anew at each scrape. */

@@ -257,12 +257,25 @@ describe('what no source says is a switch', () => {
     ['task_and_clusters', true, true],
     ['clusters', false, true],
     ['none', false, false],
+    ['no_times', false, false],
   ])('a rescan renews the start time of %s', async (renewsStartTime, ofTask, ofCluster) => {
     const { retry, tasks, resources } = await caller({ clusters: failed('a') }, { behaviour: { renewsStartTime } });
     const at = simulator.now();
     await retry(allFailed);
     const [task, cluster] = [(await tasks()).json.data_list[0], (await resources()).json.cluster_scan_data_list[0]];
     expect([task.start_time === at, cluster.start_time === at]).toEqual([ofTask, ofCluster]);
+  });
+
+  it.each([
+    ['none', false],
+    ['no_times', true],
+  ] as const)('a rescan that renews the times of %s ends when it ends: not %s', async (renewsStartTime, isKept) => {
+    const { retry, resources } = await caller({ clusters: failed('a') }, { behaviour: { renewsStartTime } });
+    const endOf = async (): Promise<number> => (await resources()).json.cluster_scan_data_list[0].end_time;
+    const before = await endOf();
+    await retry(allFailed);
+    simulator.advance(600_000);
+    expect((await endOf()) === before).toBe(isKept);
   });
 
   it('an old error of HSS has no error_msg', async () => {

@@ -129,6 +129,7 @@ const submission: Submission = {
   scanTypes: [],
   priority: 'normal',
   deadline: null,
+  maxRounds: 1,
   labels: {},
 };
 

@@ -4,10 +4,12 @@ import { CallReader } from '../../../src/audit/call-reader.js';
 import { RequestReader } from '../../../src/intake/request-reader.js';
 import { TargetReader } from '../../../src/intake/target-reader.js';
 import { ChoosingLedger } from '../../../src/ledger/choosing.js';
+import { WatchLedger } from '../../../src/ledger/watches.js';
 import { connectWithin } from '../../../src/platform/database/connect.js';
 import type { Principal } from '../../../src/security/principal.js';
 import { writeBacklog, type Backlog } from '../../support/backlog.js';
 import { aCredential, answered, CallingWorld } from '../../support/calling-world.js';
+import { clusters, scan } from '../../support/list-pages.js';
 import { listenToPlans, type Plan } from '../../support/plans.js';
 
 /** More than the five executions after which Postgres may settle for a plan that knows no values. */
@@ -16,7 +18,18 @@ const PROJECTS = 10;
 const PER_CALL = 200;
 const PAGE = { limit: 50 };
 /** Tables that grow without bound: of these, nothing is read from end to end. */
-const GROWING = ['target', 'request', 'call', 'call_request', 'scan_task', 'live_cluster', 'event', 'idempotency_key'];
+const GROWING = [
+  'target',
+  'request',
+  'call',
+  'call_request',
+  'scan_task',
+  'live_cluster',
+  'event',
+  'idempotency_key',
+  'watch',
+  'scan_item',
+];
 
 const operator: Principal = { keyId: '', caller: 'operator', scopes: [], projects: '*' };
 const stranger: Principal = { ...operator, projects: ['project-3'] };
@@ -113,6 +126,33 @@ describe.each([
       }
     });
 
+    it('reads a page for verdicts by its clusters alone', async () => {
+      const { world } = ground;
+      const { prisma } = world;
+      await prisma.$executeRaw`UPDATE lane SET calls = NULL WHERE operation <> 'retryTask'`;
+      for (let call = 0; call < CALLS; call += 1) {
+        const started = await world.start();
+        await world.settle(started, answered.accepted);
+        await prisma.$executeRaw`UPDATE watch SET due_at = rescan_now()`;
+        expectBounded(await ground.plansOf(() => world.lookAtLists(world.laneFor('listTasks'))), { rows: PER_CALL });
+        const { id } = started;
+        await prisma.$executeRaw`
+          UPDATE watch SET step = 'failed', began_at = NULL, "offset" = 0,
+                 due_at = CASE WHEN scan_task_id = (SELECT scan_task_id FROM call WHERE id = ${id}::uuid)
+                               THEN rescan_now() ELSE 'infinity' END`;
+        const turn = await world.lookAtLists();
+        if (turn.kind !== 'started' || turn.started.purpose !== 'verdict')
+          throw new Error('no page of verdicts is due');
+        const endTime = new Date(Date.now() + 60_000);
+        const rows = (await world.calls.clusters(prisma, id)).map(({ clusterId }) =>
+          scan(clusterId ?? '', call % 2 === 0 ? 'failed' : 'success', { endTime }),
+        );
+        const plans = await ground.plansOf(() => world.settleList(turn.started, clusters(rows)));
+        expectBounded(plans, { rows: 4 * PER_CALL, buffers: 60 * PER_CALL });
+        expect(await prisma.call.count({ where: { id, verdictDueAt: { not: null } } })).toBe(0);
+      }
+    });
+
     it('sweeps without looking at what is not due', async () => {
       const { overdue, prisma } = ground.world;
       const choosing = new ChoosingLedger();
@@ -125,11 +165,13 @@ describe.each([
         () => choosing.projectsDue(prisma, '*'),
         () => lookups.projectsDue(prisma),
         () => listings.projectsDue(prisma),
+        () => new WatchLedger().projectsDue(prisma),
         () => listings.nextDueAt(prisma, { credential: 'main', projects: '*' }, 'clusters'),
         () => choosing.queue(prisma, { id: ground.world.lane.id, virtualTime: 0 }, '*', new Date()),
         () => ground.world.laneLedger.read(prisma, ground.world.lane.id),
       ]) {
-        expectBounded(await ground.plansOf(look), { rows: 100 });
+        // Nearly all of them are the lane's calls that have a slot now.
+        expectBounded(await ground.plansOf(look), { rows: PER_CALL });
       }
     });
 

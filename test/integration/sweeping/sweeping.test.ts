@@ -101,9 +101,12 @@ it('gives the slot of a list call back that nobody answers any more', async () =
   expect(await world.prisma.listCall.findMany({ select: { state: true } })).toEqual([{ state: 'unknown' }]);
 });
 
-it.each(['accepted', 'lost'] as const)(
+it.each([
+  ['accepted', 'no_effect'],
+  ['lost', 'verdict_timeout'],
+] as const)(
   'ends %s targets as unverified after the verdict time-out, and frees their clusters',
-  async (kind) => {
+  async (kind, reasonCode) => {
     const request = await world.aRequest({ clusterIds: ['a', 'b'] });
     const call = await world.startAndSettle(answered[kind]);
     const parked = await world.aRequest({ clusterIds: ['b', 'c'], caller: 'other' });
@@ -115,7 +118,7 @@ it.each(['accepted', 'lost'] as const)(
     await sweep();
     expect(await world.counts(request)).toEqual({ unverified: 2 });
     expect(await world.state(request)).toBe('finished');
-    expect((await world.targets(request))['a']).toMatchObject({ result: 'unverified', reasonCode: 'verdict_timeout' });
+    expect((await world.targets(request))['a']).toMatchObject({ result: 'unverified', reasonCode });
     expect(await world.counts(parked)).toEqual({ unverified: 2 });
     expect(await world.prisma.liveCluster.count()).toBe(0);
     expect((await world.prisma.call.findUniqueOrThrow({ where: { id: call.id } })).state).not.toBe('sending');

@@ -12,6 +12,7 @@ const submission: Submission = {
   scanTypes: [],
   priority: 'normal',
   deadline: null,
+  maxRounds: 1,
   labels: { x: '1', y: '2' },
 };
 
@@ -28,6 +29,7 @@ it.each<[string, Partial<Submission>]>([
   ['scan types', { scanTypes: ['benchmark'] }],
   ['another priority', { priority: 'urgent' }],
   ['a deadline', { deadline: new Date(1) }],
+  ['more rounds', { maxRounds: 2 }],
   ['another label', { labels: { x: '1', y: '3' } }],
 ])('means something else with %s', (_title, changed) => {
   expect(submissionMeaning({ ...submission, ...changed })).not.toBe(submissionMeaning(submission));

@@ -1,0 +1,127 @@
+import { SCAN_TYPES, fromMask, type ScanMask } from '../domain/scan-type.js';
+import type { SeenScan } from '../domain/fate.js';
+import type { TargetResult } from '../domain/target.js';
+import { judgeScan, normalisedReason, type Judgement } from '../domain/verdict.js';
+import type { RetriedItem } from '../ledger/retry-outcomes.js';
+import type { Told, WatchedCluster } from '../ledger/verdicts.js';
+import type { ClusterScan, ScanItem } from '../upstream/scan-tasks.js';
+
+/** What a page tells of the clusters that accepted calls wait for. */
+export interface Telling {
+  readonly told: readonly Told[];
+  /** By call. */
+  readonly effects: ReadonlyMap<string, 'seen' | 'renewed'>;
+  readonly retried: readonly RetriedItem[];
+  /** From the sending to the end of a scan, on the average; null where no row told. */
+  readonly scanMs: number | null;
+}
+
+const MASKS = Array.from({ length: 1 << SCAN_TYPES.length }, (_one, mask) => mask);
+const MAX_TEXT = 500;
+
+/**
+ * @param clockOffsetMs the upstream's clock minus the database's, as the page's answer showed it; null: as it was known
+ * @param now of the database
+ */
+export function tell(
+  watched: readonly WatchedCluster[],
+  rows: readonly ClusterScan[],
+  clockOffsetMs: number | null,
+  now: Date,
+  graceMs: number,
+): Telling {
+  const byId = new Map(rows.map((row) => [row.clusterId, row]));
+  const told: Told[] = [];
+  const effects = new Map<string, 'seen' | 'renewed'>();
+  const retried: RetriedItem[] = [];
+  const durations: number[] = [];
+  for (const cluster of watched) {
+    const row = byId.get(cluster.clusterId);
+    if (!row) continue;
+    const sentAt = new Date(cluster.startedAt.getTime() + (clockOffsetMs ?? cluster.clockOffsetMs));
+    const call = { sentAt, acceptedAt: cluster.acceptedAt, effect: cluster.effect };
+    const judged = MASKS.map((mask) => judgeScan(scanOf(row, mask), call, now, graceMs));
+    const verdicts = judged.map(({ verdict }) => verdict);
+    const effect = strongest([effects.get(cluster.callId) ?? 'none', ...judged.map((one) => one.effect)]);
+    if (effect !== 'none') effects.set(cluster.callId, effect);
+    if (cluster.scanTypes.every((mask) => verdicts[mask] === null)) continue;
+    const frees = cluster.scanTypes.every((mask) => verdicts[mask] !== null);
+    told.push(toTold(cluster, row, verdicts, frees));
+    if (frees) retried.push(...retriedItems(cluster, row));
+    if (row.endTime && row.endTime > sentAt) durations.push(row.endTime.getTime() - sentAt.getTime());
+  }
+  const scanMs = durations.length === 0 ? null : durations.reduce((sum, ms) => sum + ms, 0) / durations.length;
+  return { told, effects, retried, scanMs };
+}
+
+/** A cluster that was asked for by itself and is not in the list any more. */
+export const gone = ({ clusterId, callId }: WatchedCluster): Told => ({
+  clusterId,
+  callId,
+  results: MASKS.map(() => 'not_found' as const),
+  frees: true,
+  reason: { code: 'not_listed', text: 'HSS accepted the call, and does not list the cluster any more.' },
+  items: [],
+});
+
+/** What the row says of those scan types that were wanted: another one may go on failing. */
+function scanOf(row: ClusterScan, mask: ScanMask): SeenScan & { itemsScan: boolean } {
+  const { startTime, endTime } = row;
+  const wanted = fromMask(mask);
+  const items = row.items.filter(({ scanType }) => !wanted || (scanType !== null && wanted.includes(scanType)));
+  const itemsScan = items.some(({ status }) => status === 'scanning');
+  return {
+    status: wanted ? (statusOf(items, wanted.length) ?? row.scanStatus) : row.scanStatus,
+    startTime,
+    endTime,
+    itemsScan,
+  };
+}
+
+/** Null where not all of them are told. */
+function statusOf(items: readonly ScanItem[], wanted: number): ClusterScan['scanStatus'] {
+  if (items.some(({ status }) => status === 'failed')) return 'failed';
+  const isTold = new Set(items.map(({ scanType }) => scanType)).size === wanted;
+  return isTold && items.every(({ status }) => status === 'success') ? 'success' : null;
+}
+
+function strongest(effects: readonly Judgement['effect'][]): Judgement['effect'] {
+  if (effects.includes('renewed')) return 'renewed';
+  return effects.includes('seen') ? 'seen' : 'none';
+}
+
+function toTold(
+  { clusterId, callId }: WatchedCluster,
+  row: ClusterScan,
+  results: readonly (TargetResult | null)[],
+  frees: boolean,
+): Told {
+  const items = row.items.map(({ scanType, status, failedReason }) => ({
+    type: scanType ?? 'unknown',
+    status,
+    reason: failedReason,
+  }));
+  const failed = items.filter(({ status }) => status === 'failed');
+  const text = failed.map(({ type, reason }) => `${type}: ${reason ?? 'no reason given'}`).join('; ');
+  return {
+    clusterId,
+    callId,
+    results,
+    frees,
+    reason:
+      failed.length > 0 ? { code: 'scan_failed', text: text.slice(0, MAX_TEXT) } : { code: 'scanned', text: null },
+    // Failed ones first: of several of one type only the first is kept.
+    items: [...failed, ...items.filter((item) => !failed.includes(item))],
+  };
+}
+
+/** Those that are known to have failed before; where nobody had read them, those that were sent. */
+function retriedItems({ scanTypes, round, before }: WatchedCluster, row: ClusterScan): RetriedItem[] {
+  const sent = scanTypes.includes(0) ? null : scanTypes.flatMap((mask) => fromMask(mask) ?? []);
+  return row.items.flatMap(({ scanType, status }) => {
+    if (scanType === null || (status !== 'success' && status !== 'failed')) return [];
+    if (before ? !(scanType in before) : sent && !sent.includes(scanType)) return [];
+    const reason = before ? normalisedReason(before[scanType] ?? null) : 'unknown';
+    return [{ scanType, reason, round, succeeded: status === 'success' }];
+  });
+}

@@ -1,0 +1,134 @@
+import { Inject, Injectable, type OnModuleInit } from '@nestjs/common';
+import type { AppConfig } from '../config/app-config.js';
+import type { Lane } from '../config/lanes.js';
+import { APP_CONFIG } from '../config/tokens.js';
+import { backoffMs } from '../domain/backoff.js';
+import { afterVerdictPage, MAX_ALONE, untilNextLookMs } from '../domain/verdict-pass.js';
+import { ListingWishes } from '../ledger/listing-wishes.js';
+import { RetryOutcomeLedger } from '../ledger/retry-outcomes.js';
+import { VerdictLedger, type Told } from '../ledger/verdicts.js';
+import { WatchPassLedger } from '../ledger/watch-passes.js';
+import { WatchLedger, type DueWatch } from '../ledger/watches.js';
+import { crashPoint } from '../platform/crash-points.js';
+import type { Tx } from '../platform/prisma/prisma.service.js';
+import { Metrics } from '../platform/telemetry/metrics.js';
+import type { ClusterScan, ListPage } from '../upstream/scan-tasks.js';
+import type { ListCallAnswer } from './list-answer.js';
+import { ListWorks, type ListJob, type ListWork, type ProjectDue } from './list-work.js';
+import { RunningReader } from './running-reader.js';
+import { gone, tell } from './tell.js';
+
+/** Reads what became of the clusters of accepted calls: which scan tasks have come to rest, and then their clusters. */
+@Injectable()
+export class VerdictReader implements ListWork, OnModuleInit {
+  readonly purpose = 'verdict';
+
+  constructor(
+    @Inject(APP_CONFIG) private readonly config: AppConfig,
+    private readonly works: ListWorks,
+    private readonly running: RunningReader,
+    private readonly watches: WatchLedger,
+    private readonly passes: WatchPassLedger,
+    private readonly verdicts: VerdictLedger,
+    private readonly outcomes: RetryOutcomeLedger,
+    private readonly listings: ListingWishes,
+    private readonly metrics: Metrics,
+  ) {}
+
+  onModuleInit(): void {
+    this.works.register(this);
+  }
+
+  async take(tx: Tx, lane: Lane, now: Date, leaseUntil: Date): Promise<ListJob | null> {
+    const reader = { credential: lane.credential.name, projects: lane.credential.projects };
+    if (lane.operation === 'listTasks') {
+      const view = await this.watches.takeView(tx, reader, now, leaseUntil);
+      return view && this.running.job(view);
+    }
+    const watch = await this.passes.takeDue(tx, reader, now, leaseUntil);
+    return watch && this.job(tx, watch);
+  }
+
+  nextDueAt(tx: Tx, lane: Lane, now: Date): Promise<Date | null> {
+    const reader = { credential: lane.credential.name, projects: lane.credential.projects };
+    return lane.operation === 'listTasks'
+      ? this.watches.nextViewAt(tx, reader)
+      : this.passes.nextDueAt(tx, reader, now);
+  }
+
+  async projectsDue(tx: Tx): Promise<ProjectDue[]> {
+    const due = await this.watches.projectsDue(tx);
+    return due.map(({ projectId, of }) => ({
+      projectId,
+      operation: of === 'tasks' ? 'listTasks' : 'listTaskResources',
+    }));
+  }
+
+  private async job(tx: Tx, watch: DueWatch): Promise<ListJob> {
+    const { taskId, step } = watch;
+    const asked = step === 'alone' ? (await this.passes.unseen(tx, watch.scanTaskId, watch.beganAt, 1)).first : null;
+    let told: readonly Told[] = [];
+    return {
+      ...watch,
+      callId: null,
+      filter:
+        step === 'alone' ? { taskId, ...(asked === null ? {} : { clusterId: asked }) } : { taskId, scanStatus: step },
+      apply: async (inTx, answer, now) => {
+        if (!(await this.passes.isNext(inTx, watch))) return [];
+        const read = await this.read(inTx, watch, asked, answer, now);
+        told = read.told;
+        return read.finished;
+      },
+      // What had waited for these clusters is due now.
+      dueAfter: () => (told.length > 0 ? ['retryTask', 'listTaskResources'] : ['listTaskResources']),
+      settled: () => {
+        this.metrics.verdictsRead(told.length);
+      },
+    };
+  }
+
+  private async read(
+    tx: Tx,
+    watch: DueWatch,
+    asked: string | null,
+    answer: ListCallAnswer,
+    now: Date,
+  ): Promise<{ told: readonly Told[]; finished: string[] }> {
+    const { outcome } = answer;
+    if (outcome.kind !== 'read') {
+      const waitMs = backoffMs(1, this.config.policy.lookup.backoff, Math.random);
+      await this.passes.postpone(tx, watch.scanTaskId, new Date(now.getTime() + waitMs));
+      return { told: [], finished: [] };
+    }
+    const page = outcome.page as ListPage<ClusterScan>;
+    const { graceMs } = this.config.policy.lookup;
+    const ids = [...new Set([...page.rows.map(({ clusterId }) => clusterId), ...(asked === null ? [] : [asked])])];
+    const watched = await this.verdicts.watched(tx, watch, ids);
+    const { told, effects, retried, scanMs } = tell(watched, page.rows, answer.clockOffsetMs, now, graceMs);
+    // Not there although asked for by itself, and nothing in the answer that nobody could read.
+    const isGone = asked !== null && page.rowsSeen === 0;
+    const missing = isGone ? watched.filter(({ acceptedAt }) => now.getTime() - acceptedAt.getTime() >= graceMs) : [];
+    const all = [...told, ...missing.map(gone)];
+    await this.verdicts.showEffects(tx, effects);
+    await this.verdicts.markSeen(tx, watch, ids, now);
+    if (all.length > 0) await this.listings.spoil(tx, watch.scanTaskId);
+    const finished = await this.verdicts.end(tx, watch, all, now, this.config.policy.verdict.roundPauseMs);
+    await this.verdicts.leave(tx, [...new Set(all.map(({ callId }) => callId))]);
+    await this.outcomes.count(tx, watch.projectId, retried);
+    if (scanMs !== null) await this.verdicts.learnDuration(tx, watch.projectId, scanMs);
+    await this.goOn(tx, watch, page, now);
+    crashPoint('list.resolved');
+    return { told: all, finished };
+  }
+
+  private async goOn(tx: Tx, watch: DueWatch, page: ListPage<ClusterScan>, now: Date): Promise<void> {
+    const { scanTaskId, beganAt, since } = watch;
+    const unseen = await this.passes.unseen(tx, scanTaskId, beganAt, MAX_ALONE + 1);
+    const step = afterVerdictPage(watch, page, unseen.n);
+    if (step.kind === 'next') return this.passes.goOn(tx, scanTaskId, step.position, now);
+    await this.verdicts.keepTimes(tx, watch, this.config.policy.lookup.graceMs);
+    const soFarMs = now.getTime() - since.getTime();
+    const waitMs = untilNextLookMs({ soFarMs, estimatedMinutes: null }, this.config.policy.verdict.poll);
+    await this.passes.end(tx, watch, new Date(now.getTime() + waitMs));
+  }
+}

@@ -1,0 +1,92 @@
+import { describe, expect, it } from '@jest/globals';
+import type { WatchedCluster } from '../../../src/ledger/verdicts.js';
+import type { ClusterScan, ScanItem } from '../../../src/upstream/scan-tasks.js';
+import { gone, tell } from '../../../src/watching/tell.js';
+
+const sentAt = new Date('2026-08-01T12:00:00Z');
+const at = (ms: number): Date => new Date(sentAt.getTime() + ms);
+const now = at(60_000);
+const GRACE_MS = 90_000;
+
+const watched = (changed: Partial<WatchedCluster> = {}): WatchedCluster => ({
+  clusterId: 'a',
+  callId: 'call-1',
+  startedAt: sentAt,
+  acceptedAt: sentAt,
+  effect: 'none',
+  clockOffsetMs: 0,
+  scanTypes: [0],
+  round: 1,
+  before: null,
+  ...changed,
+});
+const item = (
+  scanType: ScanItem['scanType'],
+  status: ScanItem['status'],
+  failedReason: string | null = null,
+): ScanItem => ({
+  scanType,
+  status,
+  failedReason,
+});
+const row = (items: readonly ScanItem[], changed: Partial<ClusterScan> = {}): ClusterScan => ({
+  clusterId: 'a',
+  scanStatus: items.some(({ status }) => status === 'failed') ? 'failed' : 'success',
+  startTime: at(1_000),
+  endTime: at(31_000),
+  items,
+  ...changed,
+});
+
+describe('what a page tells', () => {
+  it('is nothing of clusters that are not in it', () => {
+    expect(tell([watched({ clusterId: 'b' })], [row([])], null, now, GRACE_MS).told).toEqual([]);
+  });
+
+  it('is judged by the scan types that were wanted', () => {
+    const rows = [row([item('benchmark', 'success'), item('cluster_vul', 'failed', 'no agent')])];
+    const [told] = tell([watched({ scanTypes: [1, 4] })], rows, null, now, GRACE_MS).told;
+    expect(told?.results[0]).toBe('scan_failed');
+    expect(told?.results[1]).toBe('scan_failed');
+    expect(told?.results[4]).toBe('succeeded');
+    expect(told?.frees).toBe(true);
+    expect(told?.reason).toEqual({ code: 'scan_failed', text: 'cluster_vul: no agent' });
+  });
+
+  it('frees no cluster of which one wanted scan type has none yet', () => {
+    const rows = [row([item('benchmark', 'success'), item('cluster_vul', 'scanning')], { scanStatus: 'scanning' })];
+    const { told, effects } = tell([watched({ scanTypes: [1, 4] })], rows, null, now, GRACE_MS);
+    expect(told).toMatchObject([{ frees: false }]);
+    expect(told[0]?.results[4]).toBe('succeeded');
+    expect(told[0]?.results[1]).toBeNull();
+    expect([...effects]).toEqual([['call-1', 'renewed']]);
+  });
+
+  it('is in the clock of the upstream', () => {
+    const rows = [row([item('benchmark', 'failed')], { startTime: at(-60_000), endTime: at(-30_000) })];
+    expect(tell([watched()], rows, 0, now, GRACE_MS).told).toEqual([]);
+    expect(tell([watched()], rows, -120_000, now, GRACE_MS).told).toHaveLength(1);
+    expect(tell([watched({ clockOffsetMs: -120_000 })], rows, null, now, GRACE_MS).told).toHaveLength(1);
+  });
+
+  it('counts the items that had failed before, with their reason then', () => {
+    const rows = [row([item('benchmark', 'success'), item('cluster_vul', 'failed', 'again')])];
+    const known = watched({ round: 2, before: { benchmark: 'Agent 12 offline' } });
+    expect(tell([known], rows, null, now, GRACE_MS).retried).toEqual([
+      { scanType: 'benchmark', reason: 'agent # offline', round: 2, succeeded: true },
+    ]);
+    expect(tell([watched({ scanTypes: [1] })], rows, null, now, GRACE_MS).retried).toEqual([
+      { scanType: 'cluster_vul', reason: 'unknown', round: 1, succeeded: false },
+    ]);
+  });
+
+  it('is how long the scan took, from the sending on', () => {
+    expect(tell([watched()], [row([item('benchmark', 'success')])], null, now, GRACE_MS).scanMs).toBe(31_000);
+    expect(tell([watched()], [], null, now, GRACE_MS).scanMs).toBeNull();
+  });
+});
+
+it('a cluster that is gone is not found, whatever was wanted of it', () => {
+  expect(gone(watched())).toMatchObject({ frees: true, reason: { code: 'not_listed' } });
+  expect(new Set(gone(watched()).results)).toEqual(new Set(['not_found']));
+});
