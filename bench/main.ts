@@ -6,15 +6,16 @@ import { memory } from './memory.js';
 import { start } from './start.js';
 import { scale } from './scale.js';
 import { submit } from './submit.js';
+import { verdicts } from './verdicts.js';
 import type { Benchmark } from './support/benchmark.js';
 import { table, type Finding } from './support/report.js';
 import { openStage } from './support/stage.js';
 
-const BENCHMARKS = [submit, drain, start, memory, hour, scale];
+const BENCHMARKS = [submit, drain, start, memory, verdicts, hour, scale];
 /** Without a name, those that take minutes. */
-const USUAL = BENCHMARKS.filter((benchmark) => benchmark !== hour && benchmark !== scale);
+const USUAL = BENCHMARKS.filter((benchmark) => benchmark !== hour && benchmark !== scale && benchmark !== verdicts);
 
-const USAGE = `Usage: npm run bench [-- NAME ...]     all but hour and scale, or those named:
+const USAGE = `Usage: npm run bench [-- NAME ...]     all but verdicts, hour and scale, or those named:
 
 ${BENCHMARKS.map(({ name, about }) => `  ${name.padEnd(8)} ${about}`).join('\n')}
 

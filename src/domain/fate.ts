@@ -5,6 +5,22 @@ export interface SeenScan {
   readonly endTime: Date | null;
 }
 
+/** The times of a scan that a verdict was read of, as the upstream told them. */
+export type KnownScan = Pick<SeenScan, 'startTime' | 'endTime'>;
+
+/**
+ * Whether a scan has times after the sending. One that ended just before is within the margin of clocks; where it is the one that was
+ * known before, it is not new all the same.
+ * @param sentAt in the upstream's clock
+ */
+export function isNewScan({ startTime, endTime }: KnownScan, sentAt: Date, known: KnownScan | null): boolean {
+  if (known && isSame(startTime, known.startTime) && isSame(endTime, known.endTime)) return false;
+  const since = sinceSending(sentAt);
+  return [startTime, endTime].some((moment) => moment !== null && moment >= since);
+}
+
+const isSame = (a: Date | null, b: Date | null): boolean => a?.getTime() === b?.getTime();
+
 /** `unclear`: it says too little, and is asked for again. */
 export type Fate = 'taken' | 'not_carried_out' | 'unclear';
 
@@ -20,10 +36,8 @@ export const sinceSending = (sentAt: Date): Date => new Date(sentAt.getTime() - 
  * what has neither a state that we know nor a time after the sending says nothing.
  * @param sentAt in the upstream's clock
  */
-export function fateOf(scan: SeenScan, sentAt: Date): Fate {
+export function fateOf(scan: SeenScan, sentAt: Date, known: KnownScan | null = null): Fate {
   if (scan.status === 'scanning' || scan.status === 'success') return 'taken';
-  const since = sinceSending(sentAt);
-  const moments = [scan.startTime, scan.endTime].filter((moment) => moment !== null);
-  if (moments.some((moment) => moment >= since)) return 'taken';
+  if (isNewScan(scan, sentAt, known)) return 'taken';
   return scan.status === 'failed' ? 'not_carried_out' : 'unclear';
 }

@@ -1,4 +1,4 @@
-import { sinceSending, type SeenScan } from './fate.js';
+import { isNewScan, type KnownScan, type SeenScan } from './fate.js';
 
 /**
  * What an accepted call has shown of itself in the lists, in the order in which it becomes known: nothing; something (it scans, or it
@@ -14,6 +14,8 @@ export interface WatchedCall {
   readonly sentAt: Date;
   readonly acceptedAt: Date;
   readonly effect: CallEffect;
+  /** The scan that was known of the cluster before. */
+  readonly known: KnownScan | null;
 }
 
 export interface Judgement {
@@ -35,8 +37,7 @@ export function judgeScan(
   now: Date,
   graceMs: number,
 ): Judgement {
-  const since = sinceSending(call.sentAt);
-  const isNew = [scan.startTime, scan.endTime].some((moment) => moment !== null && moment >= since);
+  const isNew = isNewScan(scan, call.sentAt, call.known);
   const effect = isNew ? 'renewed' : 'none';
   if (scan.status === 'scanning' || scan.itemsScan) return { verdict: null, effect: isNew ? 'renewed' : 'seen' };
   const isOverGrace = now.getTime() - call.acceptedAt.getTime() >= graceMs;

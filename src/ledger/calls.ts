@@ -58,6 +58,9 @@ export interface CallFacts {
 export interface CallCluster {
   readonly clusterId: string | null;
   readonly targetIds: readonly bigint[];
+  /** The times of the scan that the last verdict on the cluster was read of. */
+  readonly knownStart: Date | null;
+  readonly knownEnd: Date | null;
 }
 
 /** What is written down when a call ends. */
@@ -93,11 +96,18 @@ export class CallLedger {
   /** The targets of each cluster of a call, in the order sent. */
   async clusters(tx: Tx, callId: string): Promise<CallCluster[]> {
     return tx.$queryRaw`
-      SELECT t.cluster_id AS "clusterId", array_agg(t.id ORDER BY part.place) AS "targetIds"
-        FROM call
-       CROSS JOIN unnest(call.target_ids) WITH ORDINALITY AS part (id, place)
-        JOIN target AS t ON t.id = part.id
-       WHERE call.id = ${callId}::uuid GROUP BY t.cluster_id ORDER BY min(part.place)`;
+      SELECT c.*, known.start_time AS "knownStart", known.end_time AS "knownEnd"
+        FROM (SELECT t.cluster_id AS "clusterId", array_agg(t.id ORDER BY part.place) AS "targetIds", min(part.place) AS place
+                FROM call
+               CROSS JOIN unnest(call.target_ids) WITH ORDINALITY AS part (id, place)
+                JOIN target AS t ON t.id = part.id
+               WHERE call.id = ${callId}::uuid GROUP BY t.cluster_id) AS c
+        LEFT JOIN LATERAL (
+             SELECT start_time, end_time FROM cluster_scan
+              WHERE (project_id, task_id) = (SELECT s.project_id, s.task_id FROM call JOIN scan_task AS s ON s.id = call.scan_task_id
+                                              WHERE call.id = ${callId}::uuid)
+                AND cluster_id = c."clusterId") AS known ON true
+       ORDER BY c.place`;
   }
 
   /** The origin of the split that a call of one of its parts belongs to: the first rejected call. */

@@ -1,8 +1,9 @@
 import { Injectable } from '@nestjs/common';
-import type { CountField, TargetResult } from '../domain/target.js';
+import type { TargetResult } from '../domain/target.js';
+import type { KnownScan } from '../domain/fate.js';
 import type { CallEffect } from '../domain/verdict.js';
 import type { Tx } from '../platform/prisma/prisma.service.js';
-import { applyMoves, lockRequests } from './counts.js';
+import type { Move } from './counts.js';
 import { IS_WATCHED, type DueWatch } from './watches.js';
 
 /** A cluster of a page that an accepted call waits for. */
@@ -17,6 +18,8 @@ export interface WatchedCluster {
   /** Scan types wanted by its targets in the call, each once. */
   readonly scanTypes: readonly number[];
   readonly round: number;
+  /** The times of the scan that the last verdict was read of; null where there was none. */
+  readonly known: { readonly startTime: string | null; readonly endTime: string | null } | null;
   /** What was known to have failed before: reasons by scan type; null where nobody had read it. */
   readonly before: Readonly<Record<string, string | null>> | null;
 }
@@ -30,24 +33,25 @@ export interface Told {
   /** Each of its targets in the call has a verdict: others may have it. */
   readonly frees: boolean;
   readonly reason: { readonly code: string; readonly text: string | null };
+  /** Of the scan; null where the cluster is gone. */
+  readonly times: KnownScan | null;
   readonly items: readonly { readonly type: string; readonly status: string | null; readonly reason: string | null }[];
-}
-
-interface Moved {
-  requestId: string;
-  from: CountField;
-  to: CountField;
-  n: number;
 }
 
 /** What lists tell of clusters in accepted calls. The scan task is locked. */
 @Injectable()
 export class VerdictLedger {
-  async watched(tx: Tx, { scanTaskId }: DueWatch, clusterIds: readonly string[]): Promise<WatchedCluster[]> {
+  async watched(
+    tx: Tx,
+    { scanTaskId, projectId, taskId }: DueWatch,
+    clusterIds: readonly string[],
+  ): Promise<WatchedCluster[]> {
     return tx.$queryRaw`
       SELECT t.cluster_id AS "clusterId", call.id AS "callId", call.started_at AS "startedAt", call.finished_at AS "acceptedAt",
              call.effect::text AS effect, cs.clock_offset_ms AS "clockOffsetMs",
              array_agg(DISTINCT t.scan_types::int) AS "scanTypes", max(t.round)::int AS round,
+             (SELECT jsonb_build_object('startTime', start_time, 'endTime', end_time) FROM cluster_scan
+               WHERE project_id = ${projectId} AND task_id = ${taskId} AND cluster_id = t.cluster_id) AS known,
              coalesce((SELECT jsonb_object_agg(item.scan_type, item.reason) FROM scan_item AS item
                         WHERE item.target_id = min(t.id) AND item.round = max(t.round) - 1 AND item.status = 'failed'),
                       (SELECT reasons FROM listed_cluster
@@ -69,7 +73,6 @@ export class VerdictLedger {
   /**
    * Ends targets whose cluster has a verdict, or opens another round for them, and frees the clusters: targets parked on them share the
    * verdict where their scan types were sent, and are due otherwise.
-   * @returns the requests that ended by it
    */
   async end(
     tx: Tx,
@@ -77,9 +80,8 @@ export class VerdictLedger {
     told: readonly Told[],
     now: Date,
     pauseMs: number,
-  ): Promise<string[]> {
-    if (told.length === 0) return [];
-    const moves = await tx.$queryRaw<Moved[]>`
+  ): Promise<Move[]> {
+    return tx.$queryRaw<Move[]>`
       WITH told AS MATERIALIZED (
         SELECT "clusterId" AS cluster_id, "callId" AS call_id, results, frees, reason, items
           FROM jsonb_to_recordset(${JSON.stringify(told)}::jsonb)
@@ -140,8 +142,18 @@ export class VerdictLedger {
       SELECT request_id AS "requestId", CASE was WHEN 'in_call' THEN 'accepted' ELSE 'waiting' END AS "from", came AS "to",
              count(*)::int AS n
         FROM moved GROUP BY request_id, was, came`;
-    await lockRequests(tx, [...new Set(moves.map(({ requestId }) => requestId))]);
-    return applyMoves(tx, moves);
+  }
+
+  /** Whatever shows the same times later is not a later scan. */
+  async remember(tx: Tx, { projectId, taskId }: DueWatch, told: readonly Told[]): Promise<void> {
+    const rows = told.filter(({ frees, times }) => frees && times !== null);
+    await tx.$executeRaw`
+      INSERT INTO cluster_scan (project_id, task_id, cluster_id, start_time, end_time)
+      SELECT ${projectId}, ${taskId}, row.*
+        FROM unnest(${rows.map(({ clusterId }) => clusterId)}::text[], ${rows.map(({ times }) => times?.startTime)}::timestamptz[],
+                    ${rows.map(({ times }) => times?.endTime)}::timestamptz[]) AS row (id, start_time, end_time)
+       ORDER BY row.id
+      ON CONFLICT (project_id, task_id, cluster_id) DO UPDATE SET start_time = excluded.start_time, end_time = excluded.end_time`;
   }
 
   /** What a page has shown of calls; times after the sending go before times as they were. */

@@ -4,7 +4,7 @@ import { Prisma } from '../generated/prisma/client.js';
 import type { Tx } from '../platform/prisma/prisma.service.js';
 import { readable } from './choosing.js';
 import type { ListLane } from './listings.js';
-import { IS_WATCHED, type DueWatch } from './watches.js';
+import { IS_WATCHED, neededAt, type DueWatch } from './watches.js';
 
 /** Passes over the clusters of watched scan tasks, page by page. The scan task is locked, but for taking one. */
 @Injectable()
@@ -16,7 +16,7 @@ export class WatchPassLedger {
         SELECT scan_task_id FROM watch
          WHERE step <> 'running' AND due_at <= ${now}::timestamptz AND project_id IN (${readable(projects)})
            AND ${isFor(credential, now)}
-         ORDER BY due_at + priority * interval '10 minutes' LIMIT 1 FOR UPDATE SKIP LOCKED)
+         ORDER BY needed_at LIMIT 1 FOR UPDATE SKIP LOCKED)
       UPDATE watch AS w
          SET due_at = ${leaseUntil}::timestamptz, credential = ${credential}, began_at = coalesce(w.began_at, ${now}::timestamptz)
         FROM due, scan_task AS s
@@ -81,7 +81,8 @@ export class WatchPassLedger {
          AND NOT EXISTS (SELECT 1 FROM call WHERE call.scan_task_id = ${scanTaskId} AND ${IS_WATCHED})`;
     await tx.$executeRaw`
       UPDATE watch
-         SET step = 'running', due_at = ${dueAt}::timestamptz, since = ${beganAt}::timestamptz, credential = NULL, began_at = NULL,
+         SET step = 'running', due_at = ${dueAt}::timestamptz,
+             needed_at = ${neededAt(Prisma.sql`${dueAt}::timestamptz`, Prisma.sql`priority`)}, since = ${beganAt}::timestamptz, credential = NULL, began_at = NULL,
              "offset" = 0, asked_alone = 0
        WHERE scan_task_id = ${scanTaskId}`;
   }

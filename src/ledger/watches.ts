@@ -34,8 +34,9 @@ export interface DueWatch extends PassPosition {
   readonly beganAt: Date;
 }
 
-/** What is urgent comes first, but no later than what has waited ten minutes longer. */
-const BY_NEED = Prisma.sql`ORDER BY due_at + priority * interval '10 minutes'`;
+/** What is urgent comes first, but no sooner than what has waited ten minutes longer for each class between them. */
+export const neededAt = (since: Prisma.Sql, priority: Prisma.Sql): Prisma.Sql =>
+  Prisma.sql`${since} + ${priority} * interval '10 minutes'`;
 
 /** Scan tasks whose clusters scan because of us, and when each is read next. A watch is locked last of all. */
 @Injectable()
@@ -44,13 +45,15 @@ export class WatchLedger {
   async begin(tx: Tx, callId: string, now: Date, soonestMs: number): Promise<void> {
     const dueAt = Prisma.sql`${now}::timestamptz + greatest(${soonestMs}::float8, coalesce(p.scan_ms, 0)) * interval '1 ms'`;
     await tx.$executeRaw`
-      INSERT INTO watch (scan_task_id, project_id, enterprise_project_id, priority, due_at, since)
-      SELECT s.id, s.project_id, s.enterprise_project_id,
-             (SELECT coalesce(min(priority), 2) FROM target WHERE id = ANY(call.target_ids)), ${dueAt}, ${now}::timestamptz
+      INSERT INTO watch (scan_task_id, project_id, enterprise_project_id, priority, needed_at, due_at, since)
+      SELECT s.id, s.project_id, s.enterprise_project_id, urgency.priority,
+             ${neededAt(Prisma.sql`${now}::timestamptz`, Prisma.sql`urgency.priority`)}, ${dueAt}, ${now}::timestamptz
         FROM call JOIN scan_task AS s ON s.id = call.scan_task_id JOIN project AS p ON p.id = s.project_id
+       CROSS JOIN LATERAL (
+             SELECT coalesce(min(priority), 2) AS priority FROM target WHERE id = ANY(call.target_ids)) AS urgency
        WHERE call.id = ${callId}::uuid
       ON CONFLICT (scan_task_id) DO UPDATE
-         SET priority = least(watch.priority, excluded.priority),
+         SET priority = least(watch.priority, excluded.priority), needed_at = least(watch.needed_at, excluded.needed_at),
              due_at = CASE WHEN watch.step = 'running' THEN least(watch.due_at, excluded.due_at) ELSE watch.due_at END`;
   }
 
@@ -64,7 +67,7 @@ export class WatchLedger {
            AND NOT EXISTS (SELECT 1 FROM running_list AS r
                             WHERE r.project_id = w.project_id AND r.enterprise_project_id = w.enterprise_project_id
                               AND (r.due_at > ${now}::timestamptz OR ${isOfAnother(credential, now)}))
-         ${BY_NEED} LIMIT 1)
+         ORDER BY needed_at LIMIT 1)
       INSERT INTO running_list AS r (project_id, enterprise_project_id, credential, due_at, began_at)
       SELECT project_id, enterprise_project_id, ${credential}, ${leaseUntil}::timestamptz, ${now}::timestamptz FROM due
       ON CONFLICT (project_id, enterprise_project_id) DO UPDATE

@@ -18,13 +18,15 @@ export function judge(
   clockOffsetMs: number,
 ): LookupProgress & { readonly complete: boolean; readonly isStuck: boolean } {
   const sentAt = new Date(call.startedAt.getTime() + clockOffsetMs);
-  const byCluster = new Map(clusters.map(({ clusterId, targetIds }) => [clusterId ?? '', targetIds]));
+  const byCluster = new Map(clusters.map((cluster) => [cluster.clusterId ?? '', cluster]));
   const seen = new Set(call.lookupSeen);
   const taken = new Set(call.lookupTaken);
   const scans = page.rows.map(toScan);
   for (const scan of scans) {
-    const fate = fateOf(scan, sentAt);
-    for (const id of fate === 'unclear' ? [] : (byCluster.get(scan.clusterId) ?? [])) {
+    const cluster = byCluster.get(scan.clusterId);
+    const known = cluster ? { startTime: cluster.knownStart, endTime: cluster.knownEnd } : null;
+    const fate = fateOf(scan, sentAt, known);
+    for (const id of fate === 'unclear' ? [] : (cluster?.targetIds ?? [])) {
       seen.add(id);
       if (fate === 'taken') taken.add(id);
     }

@@ -1,5 +1,5 @@
 import { SCAN_TYPES, fromMask, type ScanMask } from '../domain/scan-type.js';
-import type { SeenScan } from '../domain/fate.js';
+import type { KnownScan, SeenScan } from '../domain/fate.js';
 import type { TargetResult } from '../domain/target.js';
 import { judgeScan, normalisedReason, type Judgement } from '../domain/verdict.js';
 import type { RetriedItem } from '../ledger/retry-outcomes.js';
@@ -39,7 +39,7 @@ export function tell(
     const row = byId.get(cluster.clusterId);
     if (!row) continue;
     const sentAt = new Date(cluster.startedAt.getTime() + (clockOffsetMs ?? cluster.clockOffsetMs));
-    const call = { sentAt, acceptedAt: cluster.acceptedAt, effect: cluster.effect };
+    const call = { sentAt, acceptedAt: cluster.acceptedAt, effect: cluster.effect, known: toKnown(cluster) };
     const judged = MASKS.map((mask) => judgeScan(scanOf(row, mask), call, now, graceMs));
     const verdicts = judged.map(({ verdict }) => verdict);
     const effect = strongest([effects.get(cluster.callId) ?? 'none', ...judged.map((one) => one.effect)]);
@@ -60,6 +60,7 @@ export const gone = ({ clusterId, callId }: WatchedCluster): Told => ({
   callId,
   results: MASKS.map(() => 'not_found' as const),
   frees: true,
+  times: null,
   reason: { code: 'not_listed', text: 'HSS accepted the call, and does not list the cluster any more.' },
   items: [],
 });
@@ -85,6 +86,11 @@ function statusOf(items: readonly ScanItem[], wanted: number): ClusterScan['scan
   return isTold && items.every(({ status }) => status === 'success') ? 'success' : null;
 }
 
+function toKnown({ known }: WatchedCluster): KnownScan | null {
+  const toDate = (text: string | null): Date | null => (text === null ? null : new Date(text));
+  return known && { startTime: toDate(known.startTime), endTime: toDate(known.endTime) };
+}
+
 function strongest(effects: readonly Judgement['effect'][]): Judgement['effect'] {
   if (effects.includes('renewed')) return 'renewed';
   return effects.includes('seen') ? 'seen' : 'none';
@@ -108,6 +114,7 @@ function toTold(
     callId,
     results,
     frees,
+    times: { startTime: row.startTime, endTime: row.endTime },
     reason:
       failed.length > 0 ? { code: 'scan_failed', text: text.slice(0, MAX_TEXT) } : { code: 'scanned', text: null },
     // Failed ones first: of several of one type only the first is kept.

@@ -5,6 +5,8 @@ import { APP_CONFIG } from '../config/tokens.js';
 import { backoffMs } from '../domain/backoff.js';
 import { afterVerdictPage, MAX_ALONE, untilNextLookMs } from '../domain/verdict-pass.js';
 import { ListingWishes } from '../ledger/listing-wishes.js';
+import { applyMoves, lockRequests } from '../ledger/counts.js';
+import { ReleasingLedger } from '../ledger/releasing.js';
 import { RetryOutcomeLedger } from '../ledger/retry-outcomes.js';
 import { VerdictLedger, type Told } from '../ledger/verdicts.js';
 import { WatchPassLedger } from '../ledger/watch-passes.js';
@@ -30,6 +32,7 @@ export class VerdictReader implements ListWork, OnModuleInit {
     private readonly watches: WatchLedger,
     private readonly passes: WatchPassLedger,
     private readonly verdicts: VerdictLedger,
+    private readonly releasing: ReleasingLedger,
     private readonly outcomes: RetryOutcomeLedger,
     private readonly listings: ListingWishes,
     private readonly metrics: Metrics,
@@ -111,14 +114,25 @@ export class VerdictReader implements ListWork, OnModuleInit {
     const all = [...told, ...missing.map(gone)];
     await this.verdicts.showEffects(tx, effects);
     await this.verdicts.markSeen(tx, watch, ids, now);
-    if (all.length > 0) await this.listings.spoil(tx, watch.scanTaskId);
-    const finished = await this.verdicts.end(tx, watch, all, now, this.config.policy.verdict.roundPauseMs);
-    await this.verdicts.leave(tx, [...new Set(all.map(({ callId }) => callId))]);
+    const finished = await this.end(tx, watch, all, now);
     await this.outcomes.count(tx, watch.projectId, retried);
     if (scanMs !== null) await this.verdicts.learnDuration(tx, watch.projectId, scanMs);
     await this.goOn(tx, watch, page, now);
     crashPoint('list.resolved');
     return { told: all, finished };
+  }
+
+  private async end(tx: Tx, watch: DueWatch, told: readonly Told[], now: Date): Promise<string[]> {
+    if (told.length === 0) return [];
+    await this.listings.spoil(tx, watch.scanTaskId);
+    await this.verdicts.remember(tx, watch, told);
+    const moves = await this.verdicts.end(tx, watch, told, now, this.config.policy.verdict.roundPauseMs);
+    // Those for the whole task wait until none of its clusters is in a call any more.
+    moves.push(...(await this.releasing.releaseWholeTask(tx, watch.scanTaskId, now)));
+    await lockRequests(tx, [...new Set(moves.map(({ requestId }) => requestId))]);
+    const finished = await applyMoves(tx, moves);
+    await this.verdicts.leave(tx, [...new Set(told.map(({ callId }) => callId))]);
+    return finished;
   }
 
   private async goOn(tx: Tx, watch: DueWatch, page: ListPage<ClusterScan>, now: Date): Promise<void> {

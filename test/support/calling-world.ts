@@ -177,6 +177,7 @@ export class CallingWorld {
       watches,
       new WatchPassLedger(),
       verdicts,
+      new ReleasingLedger(),
       new RetryOutcomeLedger(),
       this.wishes,
       new Metrics(),

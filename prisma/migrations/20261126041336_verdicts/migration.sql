@@ -23,6 +23,7 @@ CREATE TABLE "watch" (
     "enterprise_project_id" TEXT NOT NULL,
     "step" "watch_step" NOT NULL DEFAULT 'running',
     "priority" SMALLINT NOT NULL,
+    "needed_at" TIMESTAMPTZ(3) NOT NULL,
     "due_at" TIMESTAMPTZ(3) NOT NULL,
     "since" TIMESTAMPTZ(3) NOT NULL,
     "credential" TEXT,
@@ -58,6 +59,17 @@ CREATE TABLE "scan_item" (
 );
 
 -- CreateTable
+CREATE TABLE "cluster_scan" (
+    "project_id" TEXT NOT NULL,
+    "task_id" TEXT NOT NULL,
+    "cluster_id" TEXT NOT NULL,
+    "start_time" TIMESTAMPTZ(3),
+    "end_time" TIMESTAMPTZ(3),
+
+    CONSTRAINT "cluster_scan_pkey" PRIMARY KEY ("project_id","task_id","cluster_id")
+);
+
+-- CreateTable
 CREATE TABLE "retry_outcome" (
     "project_id" TEXT NOT NULL,
     "scan_type" TEXT NOT NULL,
@@ -85,7 +97,7 @@ ALTER TABLE "running_list" SET (fillfactor = 70);
 ALTER TABLE "retry_outcome" SET (fillfactor = 70);
 
 -- What was accepted before this is watched as well.
-INSERT INTO "watch" (scan_task_id, project_id, enterprise_project_id, priority, due_at, since)
-SELECT DISTINCT s.id, s.project_id, s.enterprise_project_id, 1, rescan_now(), rescan_now()
+INSERT INTO "watch" (scan_task_id, project_id, enterprise_project_id, priority, needed_at, due_at, since)
+SELECT DISTINCT s.id, s.project_id, s.enterprise_project_id, 1, rescan_now(), rescan_now(), rescan_now()
   FROM "call" JOIN "scan_task" AS s ON s.id = "call".scan_task_id
  WHERE "call".verdict_due_at IS NOT NULL AND "call".state IN ('accepted', 'partly_accepted');

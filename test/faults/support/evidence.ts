@@ -59,12 +59,14 @@ const SCHEMA = `
            coalesce((SELECT min(l.at) FROM evidence.call_log AS l WHERE l.call_id = call.id AND NOT l.watched), 'infinity') AS until
       FROM call JOIN scan_task AS s ON s.id = call.scan_task_id
       JOIN evidence.call_log AS born ON born.call_id = call.id AND born.from_state IS NULL;
-  -- A call that was carried out in part lets go of the other clusters when that is found out.
+  -- A call that was carried out in part lets go of the other clusters when that is found out; an accepted one of each with its verdict.
   CREATE VIEW evidence.live_clusters AS
     SELECT live.call_id, live.project_id, live.task_id, t.cluster_id, live.since,
            least(live.until, (SELECT min(f.at) FROM evidence.freed AS f JOIN evidence.call_log AS l ON l.call_id = f.call_id
                                WHERE f.call_id = live.call_id AND f.cluster_id = coalesce(t.cluster_id, '')
-                                 AND l.state = 'partly_accepted' AND l.at <= f.at)) AS until
+                                 AND l.at <= f.at
+                                 AND (l.state = 'partly_accepted'
+                                      OR (l.state = 'accepted' AND EXISTS (SELECT 1 FROM scan_item WHERE target_id = t.id))))) AS until
       FROM evidence.live JOIN target AS t ON t.id = ANY(live.target_ids);
   CREATE TABLE evidence.live_cluster AS SELECT * FROM evidence.live_clusters LIMIT 0;
   CREATE TABLE evidence.sent_now AS SELECT * FROM evidence.sent LIMIT 0`;

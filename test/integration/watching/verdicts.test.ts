@@ -225,6 +225,20 @@ describe('targets that wait for the same cluster', () => {
   });
 });
 
+describe('a request for the whole task', () => {
+  it('that waits for its clusters goes on with the verdict of the last one', async () => {
+    await world.aRequest({ clusterIds: ['a'] });
+    await accepted();
+    const whole = await world.aRequest({ caller: 'other', priority: 'urgent' });
+    expect((await world.look()).kind).toBe('nothing');
+    await world.database.advance(POLL_MS);
+    await noneRuns();
+    await page([anew('a', 'success')]);
+    expect(clustersOf(await world.start())).toEqual(['*']);
+    expect(await world.counts(whole)).toEqual({ sending: 1 });
+  });
+});
+
 describe('a round', () => {
   it('follows a failed scan after a pause, as long as the request allows it', async () => {
     const request = await world.aRequest({ clusterIds: ['a'], maxRounds: 2 });
@@ -320,4 +334,21 @@ it('a page that comes late, after another one has told the same, changes nothing
   await page([anew('a', 'failed'), anew('b', 'failed')]);
   expect(await world.settleList(first.started, clusters([anew('a', 'success')]))).toEqual([]);
   expect(await world.counts(request)).toEqual({ scanFailed: 2 });
+});
+
+it('a scan that a verdict was read of is not one of the next call, though it ended just before', async () => {
+  const request = await world.aRequest({ clusterIds: ['a', 'b'], maxRounds: 2 });
+  await accepted();
+  await world.database.advance(POLL_MS);
+  await noneRuns();
+  const ended = { startTime: after(POLL_MS - 2_000), endTime: after(POLL_MS - 1_000) };
+  const rows = [scan('a', 'failed', ended), scan('b', 'failed', ended)];
+  await page(rows);
+  await world.prisma.$executeRaw`UPDATE target SET due_at = rescan_now()`;
+  await world.prisma.$executeRaw`UPDATE request SET next_due_at = rescan_now()`;
+  const { id } = await world.startAndSettle(answered.lost);
+  await world.database.advance(45_000 + GRACE_MS);
+  await world.lookUp(clusters(rows));
+  expect((await world.prisma.call.findUniqueOrThrow({ where: { id } })).state).toBe('not_carried_out');
+  expect(await world.counts(request)).toEqual({ waiting: 2 });
 });

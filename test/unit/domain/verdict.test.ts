@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { judgeScan, normalisedReason, type CallEffect } from '../../../src/domain/verdict.js';
-import type { SeenScan } from '../../../src/domain/fate.js';
+import type { KnownScan, SeenScan } from '../../../src/domain/fate.js';
 
 const GRACE_MS = 90_000;
 const sentAt = new Date('2026-08-01T12:00:00Z');
@@ -10,10 +10,15 @@ const OLD = -600_000;
 const judge = (
   status: SeenScan['status'],
   endedMs: number | null,
-  { afterMs = 30_000, effect = 'none' as CallEffect, itemsScan = false } = {},
+  { afterMs = 30_000, effect = 'none' as CallEffect, itemsScan = false, known = null as KnownScan | null } = {},
 ): [string | null, string] => {
   const scan = { status, startTime: null, endTime: endedMs === null ? null : at(endedMs), itemsScan };
-  const { verdict, effect: shown } = judgeScan(scan, { sentAt, acceptedAt: sentAt, effect }, at(afterMs), GRACE_MS);
+  const { verdict, effect: shown } = judgeScan(
+    scan,
+    { sentAt, acceptedAt: sentAt, effect, known },
+    at(afterMs),
+    GRACE_MS,
+  );
   return [verdict, shown];
 };
 
@@ -30,6 +35,15 @@ describe('a row with a time after the sending', () => {
   it('is none as long as one of the items scans', () => {
     expect(judge('failed', 20_000, { itemsScan: true })).toEqual([null, 'renewed']);
   });
+});
+
+it('a row that a verdict was read of before is not a new one, though it ended just before the sending', () => {
+  expect(judge('failed', -1_000)).toEqual(['scan_failed', 'renewed']);
+  expect(judge('failed', -1_000, { known: { startTime: null, endTime: at(-1_000) } })).toEqual([null, 'none']);
+  expect(judge('failed', -1_000, { known: { startTime: null, endTime: at(-9_000) } })).toEqual([
+    'scan_failed',
+    'renewed',
+  ]);
 });
 
 describe('a row of before', () => {

@@ -3,11 +3,12 @@ import { oneByOne } from '../../../src/domain/lookup.js';
 import type { ClusterScan, ListPage } from '../../../src/upstream/scan-tasks.js';
 import { askedAlone, judge } from '../../../src/watching/judge.js';
 
+const unknownBefore = { knownStart: null, knownEnd: null };
 const startedAt = new Date('2026-01-01T12:00:00Z');
 const call = { startedAt, lookupOffset: 0, lookupSeen: [], lookupTaken: [] };
 const clusters = [
-  { clusterId: 'a', targetIds: [1n, 2n] },
-  { clusterId: 'b', targetIds: [3n] },
+  { clusterId: 'a', targetIds: [1n, 2n], ...unknownBefore },
+  { clusterId: 'b', targetIds: [3n], ...unknownBefore },
 ];
 const scan = (clusterId: string, scanStatus: ClusterScan['scanStatus']): ClusterScan => ({
   clusterId,
@@ -84,7 +85,7 @@ describe('judge', () => {
     const old = { startTime: new Date(startedAt.getTime() - 3_600_000), endTime: null };
     const unsaid = { estimatedMinutes: null, scanningClusters: null, successClusters: null };
     const rows = [{ taskId: 'task', ...old, ...unsaid, ...said }];
-    const whole = [{ clusterId: null, targetIds: [7n] }];
+    const whole = [{ clusterId: null, targetIds: [7n], ...unknownBefore }];
     const judged = judge(call, whole, { rows, rowsSeen: 1, total: null, nextOffset: null }, 0);
     expect(judged).toMatchObject({ complete: true, taken });
   });

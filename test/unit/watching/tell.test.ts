@@ -18,6 +18,7 @@ const watched = (changed: Partial<WatchedCluster> = {}): WatchedCluster => ({
   scanTypes: [0],
   round: 1,
   before: null,
+  known: null,
   ...changed,
 });
 const item = (
