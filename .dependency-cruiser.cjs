@@ -12,7 +12,8 @@ const arrows = {
   intake: ['config', 'domain', 'ledger', 'platform', 'security', 'generated'],
   calling: ['config', 'domain', 'ledger', 'platform', 'upstream'],
   watching: ['config', 'domain', 'ledger', 'platform', 'upstream', 'calling'],
-  sweeping: ['config', 'domain', 'ledger', 'platform', 'calling', 'watching', 'schedules'],
+  callbacks: ['config', 'domain', 'ledger', 'platform', 'security', 'generated'],
+  sweeping: ['config', 'domain', 'ledger', 'platform', 'calling', 'watching', 'schedules', 'callbacks'],
   schedules: ['config', 'domain', 'ledger', 'platform', 'security', 'intake', 'upstream', 'watching', 'generated'],
   audit: ['config', 'domain', 'platform', 'security', 'generated'],
   console: ['config', 'domain', 'ledger', 'platform', 'security', 'generated', 'calling'],
@@ -76,6 +77,13 @@ module.exports = {
       severity: 'error',
       from: { path: folder('sweeping') },
       to: { path: folder('schedules'), pathNot: '^src/schedules/(due-schedules|firing[.]module)[.]ts$' },
+    },
+    {
+      name: 'callbacks-are-swept',
+      comment: 'Whoever sweeps rings for what is due; how it is delivered is no business of his.',
+      severity: 'error',
+      from: { path: folder('sweeping') },
+      to: { path: folder('callbacks'), pathNot: '^src/callbacks/(due-callbacks|delivery[.]module)[.]ts$' },
     },
     {
       name: 'domain-is-pure',

@@ -110,23 +110,34 @@ async function readAll(world: CallingWorld, tasks: readonly Task[]): Promise<Use
   for (;;) {
     const waits: number[] = [];
     for (const operation of ['listTasks', 'listTaskResources'] as const) {
-      const lane = world.laneFor(operation);
-      for (;;) {
-        const turn = await world.lookAtLists(lane);
-        if (turn.kind === 'nothing') {
-          if (turn.nextLookAt) waits.push(turn.nextLookAt.getTime() - turn.now.getTime());
-          break;
-        }
+      const waitMs = await readLane(world, operation, (filter, offset) => {
         used[operation] += 1;
-        const { filter, offset } = turn.started.job;
+        if (operation === 'listTasks') return noneRuns();
         const task = byId.get(filter.taskId ?? '');
-        const answer = operation === 'listTasks' ? noneRuns() : pageOf(task?.rows ?? [], filter, offset);
-        await world.settleList(turn.started, answer, lane);
-        if (task && task.place === null && operation === 'listTaskResources') task.place = places++;
-      }
+        if (task) task.place ??= places++;
+        return pageOf(task?.rows ?? [], filter, offset);
+      });
+      waits.push(waitMs);
     }
     if ((await world.prisma.watch.count()) === 0) return used;
-    await world.database.advance(Math.max(1, Math.min(...waits, LIMIT.windowMs)));
+    await world.database.advance(Math.max(1, Math.min(...waits)));
+  }
+}
+
+/** @returns how long until the lane is of use again, ms */
+async function readLane(
+  world: CallingWorld,
+  operation: 'listTasks' | 'listTaskResources',
+  answer: (filter: ListFilter, offset: number) => ReturnType<typeof read>,
+): Promise<number> {
+  const lane = world.laneFor(operation);
+  for (;;) {
+    const turn = await world.lookAtLists(lane);
+    if (turn.kind === 'nothing') {
+      return turn.nextLookAt ? turn.nextLookAt.getTime() - turn.now.getTime() : LIMIT.windowMs;
+    }
+    const { filter, offset } = turn.started.job;
+    await world.settleList(turn.started, answer(filter, offset), lane);
   }
 }
 

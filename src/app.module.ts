@@ -1,5 +1,7 @@
 import { Module, type DynamicModule } from '@nestjs/common';
 import { AuditModule } from './audit/audit.module.js';
+import { CallbacksModule } from './callbacks/callbacks.module.js';
+import { DeliveryModule } from './callbacks/delivery.module.js';
 import { CallingModule } from './calling/calling.module.js';
 import type { AppConfig, Role } from './config/app-config.js';
 import { ConsoleModule } from './console/console.module.js';
@@ -14,8 +16,8 @@ import { SweepingModule } from './sweeping/sweeping.module.js';
 import { WatchingModule } from './watching/watching.module.js';
 
 const forAll = [LedgerModule, QueuesModule, SecurityModule];
-const api = [AuditModule, ConsoleModule, IntakeModule, SchedulesModule];
-const worker = [CallingModule, FiringModule, SweepingModule, WatchingModule];
+const api = [AuditModule, CallbacksModule, ConsoleModule, IntakeModule, SchedulesModule];
+const worker = [CallingModule, DeliveryModule, FiringModule, SweepingModule, WatchingModule];
 
 /** An api process runs no processor, a worker serves no requests: health and metrics are all it answers. */
 const MODULES_OF = { api, worker, all: [...api, ...worker] } as const satisfies Record<Role, unknown>;

@@ -1,3 +1,4 @@
+import type { CallbackPolicy } from '../domain/callback.js';
 import type { RetryPolicy } from '../domain/retry-policy.js';
 import type { Secret } from './secret.js';
 
@@ -35,6 +36,17 @@ export interface CredentialConfig {
   readonly timeoutMs: number;
 }
 
+/** How the end of a request is told to whoever asked for it. */
+export interface CallbackConfig {
+  /** Each of them signs; none: callbacks are off. */
+  readonly secrets: readonly Secret[];
+  /** Whether plain http and addresses that are not of the internet may be told. */
+  readonly allowPrivate: boolean;
+  readonly concurrency: number;
+  readonly timeoutMs: number;
+  readonly policy: CallbackPolicy;
+}
+
 /** Everything the service is told from outside; read once, frozen, refused as a whole. */
 export interface AppConfig {
   readonly role: Role;
@@ -49,6 +61,7 @@ export interface AppConfig {
   readonly startTimeoutMs: number;
   readonly credentials: readonly CredentialConfig[];
   readonly policy: RetryPolicy;
+  readonly callbacks: CallbackConfig;
   /** Classes for HSS codes that no public source explains, by code. */
   readonly errorClasses: ReadonlyMap<string, ErrorClass>;
   readonly maxOpenTargets: number;

@@ -1,6 +1,8 @@
+import { defaultCallbackPolicy } from '../domain/callback.js';
 import { defaultRetryPolicy } from '../domain/retry-policy.js';
 import type { ErrorClass } from './app-config.js';
 import { Secret } from './secret.js';
+import { signingSecrets, signingSecretsFile } from './signing-secrets.js';
 import { duration, oneOf, optional, required, text, variable, whole, type Parser } from './variable.js';
 
 const policy = defaultRetryPolicy;
@@ -161,7 +163,57 @@ export const envVariables = {
     'calls to find the culprits of one rejection',
     whole(0, 1_000),
   ),
+  callbackSecrets: optional(
+    'CALLBACK_SECRETS',
+    'what callbacks are signed with, whsec_...; several with spaces between them all sign. Without it no callbackUrl is taken',
+    signingSecrets,
+  ),
+  callbackSecretsFile: optional(
+    'CALLBACK_SECRETS_FILE',
+    'path of a file that holds them, instead of CALLBACK_SECRETS',
+    signingSecretsFile,
+  ),
+  callbackAllowPrivate: variable(
+    'CALLBACK_ALLOW_PRIVATE',
+    'false',
+    'true lets callbacks go to private addresses and by plain http: for an intranet, and for tests',
+    flag,
+  ),
+  callbackConcurrency: variable(
+    'CALLBACK_CONCURRENCY',
+    '16',
+    'callbacks that one worker has out at once; of one origin a quarter of them',
+    whole(1, 1_000),
+  ),
+  callbackTimeout: variable(
+    'CALLBACK_TIMEOUT',
+    '10s',
+    'how long a receiver may take to answer, from looking up its name on',
+    duration('100ms', '1m'),
+  ),
+  callbackBackoffBase: variable(
+    'CALLBACK_BACKOFF_BASE',
+    written(defaultCallbackPolicy.backoff.baseMs),
+    'first wait after a callback that nobody took; it doubles with each try',
+    duration('100ms', '1d'),
+  ),
+  callbackBackoffCap: variable(
+    'CALLBACK_BACKOFF_CAP',
+    written(defaultCallbackPolicy.backoff.capMs),
+    'longest wait after a callback that nobody took, and the longest that a receiver may ask for',
+    duration('100ms', '7d'),
+  ),
+  callbackGiveUpAfter: variable(
+    'CALLBACK_GIVE_UP_AFTER',
+    written(defaultCallbackPolicy.giveUpAfterMs),
+    'how long after the end of its request a callback is tried',
+    duration('0s', '30d'),
+  ),
 } as const;
+
+function flag(raw: string): ReturnType<Parser<boolean>> {
+  return raw === 'true' || raw === 'false' ? { value: raw === 'true' } : { mustBe: 'true or false' };
+}
 
 function wait(name: string, fallbackMs: number, meaning: string): ReturnType<typeof variable<number>> {
   return variable(name, written(fallbackMs), meaning, duration('1ms', '365d'));

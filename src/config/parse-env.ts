@@ -1,5 +1,5 @@
 import { defaultRetryPolicy, type RetryPolicy } from '../domain/retry-policy.js';
-import type { AppConfig, CredentialConfig } from './app-config.js';
+import type { AppConfig, CallbackConfig, CredentialConfig } from './app-config.js';
 import { ConfigError } from './config-error.js';
 import { loadCredentials } from './credentials-file.js';
 import { envVariables } from './env-variables.js';
@@ -75,6 +75,12 @@ function contradictions(values: Partial<Values>): string[] {
   if (isAbove(values.verdictPoll, values.verdictPollCap)) {
     found.push('VERDICT_POLL_CAP: must not be less than VERDICT_POLL');
   }
+  if (isAbove(values.callbackBackoffBase, values.callbackBackoffCap)) {
+    found.push('CALLBACK_BACKOFF_CAP: must not be less than CALLBACK_BACKOFF_BASE');
+  }
+  if (values.callbackSecrets && values.callbackSecretsFile) {
+    found.push('CALLBACK_SECRETS_FILE: goes instead of CALLBACK_SECRETS: set one of the two');
+  }
   return found;
 }
 
@@ -89,6 +95,7 @@ function toConfig(values: Values, credentials: readonly CredentialConfig[]): App
     startTimeoutMs: values.startTimeout,
     credentials,
     policy: toPolicy(values),
+    callbacks: toCallbacks(values),
     errorClasses: values.errorClasses,
     maxOpenTargets: values.maxOpenTargets,
     idempotencyRetentionMs: values.idempotencyRetention,
@@ -96,6 +103,19 @@ function toConfig(values: Values, credentials: readonly CredentialConfig[]): App
     workerConcurrency: values.workerConcurrency,
     shutdownGraceMs: values.shutdownGrace,
     logLevel: values.logLevel,
+  });
+}
+
+function toCallbacks(values: Values): CallbackConfig {
+  return Object.freeze({
+    secrets: values.callbackSecrets ?? values.callbackSecretsFile ?? Object.freeze([]),
+    allowPrivate: values.callbackAllowPrivate,
+    concurrency: values.callbackConcurrency,
+    timeoutMs: values.callbackTimeout,
+    policy: Object.freeze({
+      backoff: Object.freeze({ baseMs: values.callbackBackoffBase, capMs: values.callbackBackoffCap }),
+      giveUpAfterMs: values.callbackGiveUpAfter,
+    }),
   });
 }
 

@@ -4,6 +4,7 @@ export const ERROR_CODES = [
   'bad_cursor',
   'project_not_served',
   'deadline_in_past',
+  'callbacks_not_configured',
   'idempotency_key_missing',
   'unauthenticated',
   'forbidden',

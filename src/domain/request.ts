@@ -28,6 +28,8 @@ export interface Submission {
   /** How often a target whose scan fails is sent at most, each time with a verdict in between; 1 to 5. */
   readonly maxRounds: number;
   readonly labels: Readonly<Record<string, string>>;
+  /** Where its end is told. */
+  readonly callbackUrl: string | null;
 }
 
 /**
@@ -35,7 +37,7 @@ export interface Submission {
  * defaults do not count. Its hash is kept with the Idempotency-Key.
  */
 export function submissionMeaning(submission: Submission): string {
-  const { labels, deadline, ...rest } = submission;
+  const { labels, deadline, callbackUrl, ...rest } = submission;
   const sortedLabels = Object.entries(labels).sort(([a], [b]) => (a < b ? -1 : 1));
   return JSON.stringify([
     rest.projectId,
@@ -49,5 +51,7 @@ export function submissionMeaning(submission: Submission): string {
     sortedLabels,
     // Only where it is not the default: keys that are older than it are kept with the text without it.
     ...(rest.maxRounds === 1 ? [] : [rest.maxRounds]),
+    // Only where there is one: keys that are known already keep their meaning.
+    ...(callbackUrl === null ? [] : [callbackUrl]),
   ]);
 }

@@ -16,6 +16,7 @@ import { Bells } from '../platform/queues/bells.js';
 import { Metrics } from '../platform/telemetry/metrics.js';
 import { mayTouch, type Principal } from '../security/principal.js';
 import { crashPoint } from '../platform/crash-points.js';
+import { refuseCallback } from './callback-url.js';
 import { RequestDto } from './request.dto.js';
 import { Estimator } from './estimator.js';
 import { RequestReader } from './request-reader.js';
@@ -28,6 +29,7 @@ export interface Wish {
   readonly source: RequestSource;
   readonly replayOf: string | null;
   readonly deadline: Date | null;
+  readonly callbackUrl: string | null;
   readonly priority: Priority;
   /** Clusters that it is about, at most. */
   readonly clusters: number;
@@ -70,6 +72,7 @@ export class IntakeService {
         source: 'api',
         replayOf: null,
         deadline: submission.deadline,
+        callbackUrl: submission.callbackUrl,
         priority: submission.priority,
         clusters: submission.clusterIds.length,
         read,
@@ -98,6 +101,7 @@ export class IntakeService {
     this.lanesFor(submission.projectId, principal);
     const { open, now } = await this.requests.openTargets(this.prisma, principal.caller);
     refusePast(submission.deadline, now);
+    refuseCallback(submission.callbackUrl, this.config.callbacks);
     this.refuseBeyondLimits(open, submission);
     return this.estimate({ ...submission, clusters: submission.clusterIds.length }, principal);
   }
@@ -139,6 +143,7 @@ export class IntakeService {
       const { open, now } = await this.requests.openTargets(tx, caller);
       // What was sent is judged before what there is: a bad deadline is the caller's mistake, whatever could be replayed.
       refusePast(wish.deadline, now);
+      refuseCallback(wish.callbackUrl, this.config.callbacks);
       const submission = await wish.read(tx);
       this.refuseBeyondLimits(open, submission);
       const { source, replayOf } = wish;

@@ -2,7 +2,8 @@ import { ApiPropertyOptional } from '@nestjs/swagger';
 import { ArrayMinSize, ArrayUnique, IsArray, IsIn } from 'class-validator';
 import { PRIORITIES, type Priority } from '../domain/priority.js';
 import { REPLAYABLE_RESULTS, type TargetResult } from '../domain/target.js';
-import { MayBeAbsent, Rfc3339Date } from '../platform/http/dto-rules.js';
+import { IsUrlText, MayBeAbsent, Rfc3339Date } from '../platform/http/dto-rules.js';
+import { ApiCallbackUrl } from './callback-url.js';
 
 export class ReplayRequestDto {
   @ApiPropertyOptional({
@@ -27,4 +28,9 @@ export class ReplayRequestDto {
   @MayBeAbsent()
   @Rfc3339Date()
   deadline?: Date;
+
+  @ApiCallbackUrl(' Absent: none, whatever the request had.')
+  @MayBeAbsent()
+  @IsUrlText()
+  callbackUrl?: string;
 }

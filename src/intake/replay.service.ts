@@ -28,16 +28,25 @@ export class ReplayService {
     const scanTypes = await this.reader.scanTypes(id, principal);
     const priority = body.priority ?? original.priority;
     const deadline = body.deadline ?? null;
+    const callbackUrl = body.callbackUrl ?? null;
+    // Only where there is one: keys that are known already keep their meaning.
+    const told = callbackUrl === null ? [] : [callbackUrl];
     return this.intake.accept(
       {
         projectId: original.projectId,
-        meaning: JSON.stringify(['replay', id, results, priority, deadline?.getTime() ?? null]),
+        meaning: JSON.stringify(['replay', id, results, priority, deadline?.getTime() ?? null, ...told]),
         source: 'replay',
         replayOf: id,
         deadline,
+        callbackUrl,
         priority,
         clusters: original.counts.total,
-        read: async (tx) => ({ ...(await this.submissionOf(tx, original, scanTypes, results)), priority, deadline }),
+        read: async (tx) => ({
+          ...(await this.submissionOf(tx, original, scanTypes, results)),
+          priority,
+          deadline,
+          callbackUrl,
+        }),
       },
       key,
       principal,
@@ -67,6 +76,7 @@ export class ReplayService {
       deadline,
       maxRounds,
       labels,
+      callbackUrl: null,
     };
   }
 }

@@ -9,9 +9,11 @@ import {
   IsLabels,
   IsProjectId,
   IsTaskId,
+  IsUrlText,
   MayBeAbsent,
   Rfc3339Date,
 } from '../platform/http/dto-rules.js';
+import { ApiCallbackUrl } from './callback-url.js';
 
 export const MAX_CLUSTERS_PER_REQUEST = 100_000;
 
@@ -92,4 +94,9 @@ export class SubmitRequestDto {
   @MayBeAbsent()
   @IsLabels()
   labels?: Record<string, string>;
+
+  @ApiCallbackUrl()
+  @MayBeAbsent()
+  @IsUrlText()
+  callbackUrl?: string;
 }

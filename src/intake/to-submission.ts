@@ -17,6 +17,7 @@ export function toSubmission(body: SubmitRequestDto): Submission {
     deadline: body.deadline ?? null,
     maxRounds: body.maxRounds ?? 1,
     labels: body.labels ?? {},
+    callbackUrl: body.callbackUrl ?? null,
   };
 }
 

@@ -31,6 +31,7 @@ const UNSENT_AFTER = after('waiting', 'sending', 'unknown');
 /**
  * The one place where counts, due time and end of requests change. Needs `lockRequests` in an earlier statement: the due
  * time is the earliest of the waiting targets as they are *after* the lock, and a stale one would let a target be forgotten.
+ * What ends becomes due to be told to whoever wanted a callback: in this statement, or a death could come between the two.
  *
  * @returns the requests that ended by it
  */
@@ -55,7 +56,10 @@ export async function applyMoves(tx: Tx, each: readonly Move[]): Promise<string[
                           WHEN r.cancel_requested_at IS NULL THEN 'finished' ELSE 'cancelled' END::request_state
         FROM delta AS d
        WHERE r.id = d.request_id
-      RETURNING r.id, r.state)
+      RETURNING r.id, r.state),
+    told AS (
+      UPDATE callback SET state = 'pending', due_at = (SELECT rescan_now())
+       WHERE request_id = ANY(ARRAY(SELECT id FROM counted WHERE state <> 'open')) AND state = 'waiting')
     SELECT id FROM counted WHERE state <> 'open'`;
   return ended.map(({ id }) => id);
 }

@@ -1,5 +1,6 @@
 import { Global, Module } from '@nestjs/common';
 import { ApiKeyLedger } from './api-keys.js';
+import { CallbackLedger } from './callbacks.js';
 import { CallLedger } from './calls.js';
 import { ChoosingLedger } from './choosing.js';
 import { EventLedger } from './events.js';
@@ -28,6 +29,7 @@ import { WatchPassLedger } from './watch-passes.js';
 
 const parts = [
   ApiKeyLedger,
+  CallbackLedger,
   CallLedger,
   ChoosingLedger,
   EventLedger,

@@ -5,6 +5,7 @@ import type { RequestSource, Submission } from '../domain/request.js';
 import { toMask } from '../domain/scan-type.js';
 import type { TargetResult } from '../domain/target.js';
 import { PrismaService, type Tx } from '../platform/prisma/prisma.service.js';
+import { insertCallback } from './callbacks.js';
 import { applyMoves, lockRequests } from './counts.js';
 
 /** Who submits, and with which key. */
@@ -53,6 +54,7 @@ export class RequestLedger {
       INSERT INTO event (kind, actor, key_id, project_id, request_id, data)
       VALUES ('request.submitted', ${submitter.caller}, ${submitter.keyId}::uuid, ${submission.projectId}, ${id}::uuid,
               ${{ source: request.source, replayOf: request.replayOf, targets: clusterIds.length }}::jsonb)`;
+    if (submission.callbackUrl !== null) await insertCallback(tx, id, submission.callbackUrl);
     return row;
   }
 

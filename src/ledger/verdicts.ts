@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import type { TargetResult } from '../domain/target.js';
 import type { KnownScan } from '../domain/fate.js';
 import type { CallEffect } from '../domain/verdict.js';
+import { Prisma } from '../generated/prisma/client.js';
 import type { Tx } from '../platform/prisma/prisma.service.js';
 import type { Move } from './counts.js';
 import { IS_WATCHED, type DueWatch } from './watches.js';
@@ -118,27 +119,7 @@ export class VerdictLedger {
            AND ((t.state::text = 'in_call' AND t.call_id = told.call_id AND told.results[t.scan_types + 1] IS NOT NULL)
                 OR (t.state::text = 'waiting' AND t.due_at = 'infinity' AND t.cluster_id IN (SELECT cluster_id FROM freed)))
          ORDER BY t.id FOR UPDATE OF t),
-      fate AS MATERIALIZED (
-        SELECT *, CASE WHEN result IS NULL THEN 'due' WHEN result = 'scan_failed' AND may_go_on THEN 'round' ELSE 'end' END AS fate
-          FROM mine),
-      moved AS (
-        UPDATE target AS t
-           SET state = CASE WHEN fate = 'end' THEN 'done' ELSE 'waiting' END::target_state, call_id = NULL,
-               due_at = ${now}::timestamptz + CASE WHEN fate = 'round' THEN ${pauseMs}::float8 ELSE 0 END * interval '1 ms',
-               round = t.round + (fate = 'round')::int,
-               split_parent = CASE WHEN fate = 'round' THEN NULL ELSE t.split_parent END,
-               split_half = CASE WHEN fate = 'round' THEN NULL ELSE t.split_half END,
-               result = CASE WHEN fate = 'end' THEN fate.result END::target_result,
-               reason_code = CASE WHEN fate = 'end' THEN fate.reason ->> 'code' END,
-               reason_text = CASE WHEN fate = 'end' THEN fate.reason ->> 'text' END
-          FROM fate WHERE t.id = fate.id
-        RETURNING t.request_id, fate.was, coalesce(t.result::text, 'waiting') AS came),
-      items AS (
-        INSERT INTO scan_item (target_id, round, scan_type, status, reason)
-        SELECT fate.id, fate.round, item.type, item.status, item.reason
-          FROM fate CROSS JOIN jsonb_to_recordset(fate.items) AS item (type text, status text, reason text)
-         WHERE fate.result IS NOT NULL ORDER BY fate.id, item.type
-        ON CONFLICT DO NOTHING)
+      ${takeEffect(now, pauseMs)}
       SELECT request_id AS "requestId", CASE was WHEN 'in_call' THEN 'accepted' ELSE 'waiting' END AS "from", came AS "to",
              count(*)::int AS n
         FROM moved GROUP BY request_id, was, came`;
@@ -200,3 +181,27 @@ export class VerdictLedger {
       UPDATE project SET scan_ms = round(coalesce(scan_ms * 0.8 + ${ms}::float8 * 0.2, ${ms}::float8)) WHERE id = ${projectId}`;
   }
 }
+
+/** An end, another round after the pause, or due at once: each target by its own, and what was said of its scan items. */
+const takeEffect = (now: Date, pauseMs: number): Prisma.Sql => Prisma.sql`
+      fate AS MATERIALIZED (
+        SELECT *, CASE WHEN result IS NULL THEN 'due' WHEN result = 'scan_failed' AND may_go_on THEN 'round' ELSE 'end' END AS fate
+          FROM mine),
+      moved AS (
+        UPDATE target AS t
+           SET state = CASE WHEN fate = 'end' THEN 'done' ELSE 'waiting' END::target_state, call_id = NULL,
+               due_at = ${now}::timestamptz + CASE WHEN fate = 'round' THEN ${pauseMs}::float8 ELSE 0 END * interval '1 ms',
+               round = t.round + (fate = 'round')::int,
+               split_parent = CASE WHEN fate = 'round' THEN NULL ELSE t.split_parent END,
+               split_half = CASE WHEN fate = 'round' THEN NULL ELSE t.split_half END,
+               result = CASE WHEN fate = 'end' THEN fate.result END::target_result,
+               reason_code = CASE WHEN fate = 'end' THEN fate.reason ->> 'code' END,
+               reason_text = CASE WHEN fate = 'end' THEN fate.reason ->> 'text' END
+          FROM fate WHERE t.id = fate.id
+        RETURNING t.request_id, fate.was, coalesce(t.result::text, 'waiting') AS came),
+      items AS (
+        INSERT INTO scan_item (target_id, round, scan_type, status, reason)
+        SELECT fate.id, fate.round, item.type, item.status, item.reason
+          FROM fate CROSS JOIN jsonb_to_recordset(fate.items) AS item (type text, status text, reason text)
+         WHERE fate.result IS NOT NULL ORDER BY fate.id, item.type
+        ON CONFLICT DO NOTHING)`;

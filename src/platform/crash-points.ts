@@ -31,6 +31,10 @@ export const CRASH_POINTS = [
   'schedule.committed',
   'schedule.page_read',
   'schedule.submitted',
+  'callback.taken',
+  'callback.committed',
+  'callback.answered',
+  'callback.settled',
   'stop.begun',
   'stop.drained',
 ] as const;

@@ -103,6 +103,7 @@ export class FireSubmitter {
       scanTypes: 'taskIds' in selection ? [] : [...(selection.scanTypes ?? [])].sort(),
       priority,
       deadline: null,
+      callbackUrl: null,
       maxRounds,
       labels: { schedule: name, fire: fire.id },
     };

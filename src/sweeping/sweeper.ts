@@ -5,6 +5,7 @@ import {
   type BeforeApplicationShutdown,
   type OnApplicationBootstrap,
 } from '@nestjs/common';
+import { DueCallbacks } from '../callbacks/due-callbacks.js';
 import { CallSettler } from '../calling/call-settler.js';
 import type { AppConfig } from '../config/app-config.js';
 import { APP_CONFIG } from '../config/tokens.js';
@@ -41,6 +42,7 @@ export class Sweeper implements OnApplicationBootstrap, BeforeApplicationShutdow
     private readonly heartbeats: Heartbeats,
     private readonly prisma: PrismaService,
     private readonly dueLanes: DueLanes,
+    private readonly dueCallbacks: DueCallbacks,
     private readonly overdue: OverdueLedger,
     private readonly lists: ListCallLedger,
     private readonly requests: RequestLedger,
@@ -78,6 +80,7 @@ export class Sweeper implements OnApplicationBootstrap, BeforeApplicationShutdow
       () => this.endExpiredRequests(),
       () => this.schedules.take(),
       () => this.dueLanes.ring(),
+      () => this.dueCallbacks.ring(),
       () => this.housekeeping(),
     ];
     let failed = 0;

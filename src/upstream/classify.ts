@@ -1,12 +1,13 @@
 import type { ErrorClass } from '../config/app-config.js';
 import { assertNever } from '../domain/assert-never.js';
 import { noEvidence, type CallOutcome, type Evidence } from '../domain/call-outcome.js';
+import { parseHttpDate, retryAfterMs } from '../domain/retry-after.js';
 import { readAnswerBody, type AnswerBody } from './answer-body.js';
 import { headerOf, type Answer, type Failure } from './answer.js';
 import { classOfCode, type CodeClass } from './error-codes.js';
 import { safeText } from './safe-text.js';
 import type { FailedOutcome } from './scan-tasks.js';
-import { parseHttpDate, parseThrottle, retryAfterMs } from './throttle.js';
+import { parseThrottle } from './throttle.js';
 
 export interface ClassifyContext {
   /** Clusters that the call would have scanned; null: all failed ones of the task, however many; 0: it only reads. */

@@ -1,6 +1,7 @@
 import { setMaxListeners } from 'node:events';
 import type { CredentialConfig, ErrorClass } from '../config/app-config.js';
 import { noEvidence } from '../domain/call-outcome.js';
+import { parseHttpDate } from '../domain/retry-after.js';
 import { headerOf, type Answer } from './answer.js';
 import { classifyAnswer, classifyFailure, type ClassifyContext } from './classify.js';
 import { exchange, SHORT_BODY_BYTES, type Exchange, type WireRequest } from './exchange.js';
@@ -21,7 +22,6 @@ import {
   type TaskSummary,
   type UpstreamCall,
 } from './scan-tasks.js';
-import { parseHttpDate } from './throttle.js';
 import { TokenSource, type TokenResult } from './token-source.js';
 
 export interface HssClientOptions {

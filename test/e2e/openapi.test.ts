@@ -23,6 +23,7 @@ const ROUTES = [
   'GET /v1/requests/{id}',
   'GET /v1/requests/{id}/targets',
   'GET /v1/requests/{id}/calls',
+  'GET /v1/requests/{id}/callbacks',
   'POST /v1/requests/{id}/cancel',
   'POST /v1/requests/{id}/replay',
   'GET /v1/calls',

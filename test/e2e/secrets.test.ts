@@ -1,7 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { randomBytes } from 'node:crypto';
 import { Redis } from 'ioredis';
+import { Webhook } from 'standardwebhooks';
 import type { ApiClient } from '../support/api-client.js';
+import { eventually } from '../support/eventually.js';
+import { Receiver, replies } from '../support/receiver.js';
 import { createTestFolder } from '../support/test-folder.js';
 import { retryOf, ServiceRig, type QueueBackend, QUEUE_BACKENDS } from '../support/service-rig.js';
 import { spawnService, type ServiceProcess } from '../support/service-process.js';
@@ -13,6 +16,7 @@ const SECRETS = {
   secretKey: canary('sk'),
   securityToken: canary('token'),
   password: canary('password'),
+  callback: `whsec_${randomBytes(32).toString('base64')}`,
 };
 const USER = { name: 'svc', password: SECRETS.password, domain: 'acme' };
 const KEY = { ak: SECRETS.accessKey, sk: SECRETS.secretKey, securityToken: SECRETS.securityToken };
@@ -44,6 +48,8 @@ async function openRig(queue: QueueBackend): Promise<ServiceRig> {
       CANARY_SK: SECRETS.secretKey,
       CANARY_TOKEN: SECRETS.securityToken,
       CANARY_PASSWORD: SECRETS.password,
+      CALLBACK_SECRETS: SECRETS.callback,
+      CALLBACK_ALLOW_PRIVATE: 'true',
     },
   });
 }
@@ -52,11 +58,13 @@ describe.each(QUEUE_BACKENDS)('a secret, with the queue on %s,', (queue) => {
   let rig: ServiceRig;
   let service: ServiceProcess;
   let operator: ApiClient;
+  let receiver: Receiver;
   let secrets: string[];
   const answers: string[] = [];
 
   beforeAll(async () => {
     rig = await openRig(queue);
+    receiver = await Receiver.open();
     service = await rig.start();
     operator = await rig.operator();
     const reader = await rig.client({ scopes: ['requests:read'] });
@@ -64,7 +72,10 @@ describe.each(QUEUE_BACKENDS)('a secret, with the queue on %s,', (queue) => {
     await haveTrouble(operator, reader);
   });
 
-  afterAll(() => rig.close());
+  afterAll(async () => {
+    await receiver.close();
+    await rig.close();
+  });
 
   /** Calls that go well and wrong, the upstream quoting what it was sent; and callers who put their key where it does not belong. */
   async function haveTrouble(good: ApiClient, reader: ApiClient): Promise<void> {
@@ -87,9 +98,14 @@ describe.each(QUEUE_BACKENDS)('a secret, with the queue on %s,', (queue) => {
         taskId: refused.taskId,
         effect: { kind: 'error', status: 400, code: 'HSS.0010', message: quoting },
       });
-      const { id } = await good.submit(retryOf(refused));
+      receiver.nextAre(replies.status(500, { 'x-quoting': SECRETS.callback }));
+      const { id } = await good.submit({ ...retryOf(refused), callbackUrl: receiver.url() });
       await good.until(id, ({ state }) => state === 'finished');
-      answers.push(JSON.stringify([await good.targets(id), await good.calls(id), await good.lane()]));
+      const told = await eventually(async () => {
+        const { body } = await good.get(`/v1/requests/${id}/callbacks`);
+        return body.items.length > 0 && body.items[0].finishedAt !== null ? body : null;
+      });
+      answers.push(JSON.stringify([await good.targets(id), await good.calls(id), await good.lane(), told]));
     }
     for (const client of [good, reader]) {
       for (const path of [
@@ -115,6 +131,8 @@ describe.each(QUEUE_BACKENDS)('a secret, with the queue on %s,', (queue) => {
     expect(used).toContainEqual(['aksk', 'answered']);
     expect(used).toContainEqual(['token', 'answered']);
     expect(answers.join()).toContain('[secret]');
+    const { body, headers } = receiver.received[0]!;
+    new Webhook(SECRETS.callback).verify(body, headers as Record<string, string>);
   });
 
   it('is in no table, neither of rescan nor of the queue', async () => {

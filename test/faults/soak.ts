@@ -25,7 +25,7 @@ const FAULTS: readonly Fault[] = [
   ...TIME_FAULTS,
   ...RACES,
   // They take minutes: one of them now and then is enough.
-  ...KILL_POINTS.filter(({ name }) => /submit|send|settle/.test(name)),
+  ...KILL_POINTS.filter(({ name }) => /submit|send|settle|callback/.test(name)),
 ];
 
 const { values } = parseArgs({

@@ -28,6 +28,14 @@ export const BREACHES: Readonly<Record<string, string>> = {
        AND r.next_due_at > (SELECT min(due_at) FROM target WHERE request_id = r.id AND state = 'waiting')
        AND NOT EXISTS (SELECT 1 FROM live_cluster AS l
                         WHERE l.project_id = s.project_id AND l.task_id = s.task_id AND l.cluster_id = '')`,
+  'a callback waits as long as its request is open': `
+    SELECT c.request_id FROM callback AS c JOIN request AS r ON r.id = c.request_id
+     WHERE (c.state = 'waiting') <> (r.state = 'open')`,
+  'a delivered callback was taken by its last try, and by no other': `
+    SELECT c.request_id FROM callback AS c JOIN callback_try AS t USING (request_id)
+     GROUP BY c.request_id
+    HAVING max(t.number) <> c.tries OR count(*) <> c.tries
+        OR count(*) FILTER (WHERE t.finished_at IS NOT NULL AND t.error_code IS NULL) <> CASE c.state WHEN 'delivered' THEN 1 ELSE 0 END`,
   'a cluster in a call is held by that call': `
     SELECT t.id FROM target AS t JOIN scan_task AS s ON s.id = t.scan_task_id
      WHERE t.state = 'in_call'

@@ -9,6 +9,7 @@ import { UnknownResolver } from '../../src/calling/unknown-resolver.js';
 import type { AppConfig, CallLimit, CredentialConfig } from '../../src/config/app-config.js';
 import { lanesOf, type Lane } from '../../src/config/lanes.js';
 import { Secret } from '../../src/config/secret.js';
+import { defaultCallbackPolicy } from '../../src/domain/callback.js';
 import { noEvidence, type CallOutcome } from '../../src/domain/call-outcome.js';
 import type { Submission } from '../../src/domain/request.js';
 import { defaultRetryPolicy, type RetryPolicy } from '../../src/domain/retry-policy.js';
@@ -245,6 +246,7 @@ export class CallingWorld {
       deadline: null,
       maxRounds: 1,
       labels: {},
+      callbackUrl: 'https://caller.example/told',
       ...submission,
     };
     const submitter = { caller, keyId: randomUUID() };
@@ -410,6 +412,7 @@ function aConfig(url: string, credentials: readonly CredentialConfig[], policy: 
     sweepMs: 1_000,
     workerConcurrency: 8,
     shutdownGraceMs: 1_000,
+    callbacks: { secrets: [], allowPrivate: true, concurrency: 16, timeoutMs: 1_000, policy: defaultCallbackPolicy },
     logLevel: 'silent',
   };
 }

@@ -1,4 +1,6 @@
+import { DueCallbacks } from '../../src/callbacks/due-callbacks.js';
 import { Lookers } from '../../src/calling/lookers.js';
+import { CallbackLedger } from '../../src/ledger/callbacks.js';
 import { Clock } from '../../src/platform/clock.js';
 import { Heartbeats } from '../../src/platform/health/heartbeats.js';
 import type { Bells } from '../../src/platform/queues/bells.js';
@@ -20,6 +22,8 @@ export function aSweeper(world: CallingWorld, bells: Bells): Sweeper {
     new Heartbeats(clock),
     world.prisma,
     new DueLanes(world.config, world.prisma, bells, world.laneLedger, world.choosing, world.works, new Lookers()),
+    // This world signs no callbacks: nothing is rung for, and nothing delivered.
+    new DueCallbacks(world.config, new CallbackLedger(world.prisma), undefined as never, undefined as never),
     world.overdue,
     world.lists,
     world.requests,

@@ -1,6 +1,7 @@
 import { applyDecorators } from '@nestjs/common';
 import { ValidateBy, ValidateIf } from 'class-validator';
 import { MOST_CALLS } from '../../domain/learned-limit.js';
+import { MAX_URL_LENGTH } from '../outbound/outbound-url.js';
 import { ConvertText } from './convert-text.js';
 import { ID_LENGTH, isUpstreamId } from './ids.js';
 import { findLabelsFault } from './labels.js';
@@ -21,6 +22,14 @@ export const IsIdArray = (maxItems: number, maxLength: number = ID_LENGTH.cluste
 
 /** At most 20 labels: keys of 1 to 63, values of up to 255 printable characters. */
 export const IsLabels = (): PropertyDecorator => rule('isLabels', findLabelsFault);
+
+/** Text that may be a URL; whether it is one that may be used, configuration says. */
+export const IsUrlText = (): PropertyDecorator =>
+  rule('isUrlText', (value) =>
+    typeof value === 'string' && value.length >= 1 && value.length <= MAX_URL_LENGTH
+      ? null
+      : `must be a text of 1 to ${MAX_URL_LENGTH} characters`,
+  );
 
 /** Calls a window; null: none told. */
 export const IsLimit = (): PropertyDecorator =>

@@ -9,6 +9,7 @@ export const STATUS = {
   bad_cursor: 400,
   project_not_served: 400,
   deadline_in_past: 400,
+  callbacks_not_configured: 400,
   idempotency_key_missing: 400,
   unauthenticated: 401,
   forbidden: 403,

@@ -47,6 +47,12 @@ export class Metrics {
     help: 'Calls that HSS accepted and that never showed any effect',
     registers: [this.registry],
   });
+  private readonly callbacks = new Counter({
+    name: 'rescan_callback_tries_total',
+    help: 'Tries to tell the end of a request, by what they came to; late: another try counts',
+    labelNames: ['outcome', 'error_code'] as const,
+    registers: [this.registry],
+  });
 
   constructor() {
     collectDefaultMetrics({ register: this.registry });
@@ -75,6 +81,10 @@ export class Metrics {
 
   phantomFound(): void {
     this.phantoms.inc();
+  }
+
+  callbackTried(outcome: string, errorCode: string | null): void {
+    this.callbacks.inc({ outcome, error_code: errorCode ?? '' });
   }
 
   /** A gauge that is read anew at each scrape. */

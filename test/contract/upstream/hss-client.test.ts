@@ -4,7 +4,7 @@ import { VERSION } from '../../../src/config/version.js';
 import { HssClient } from '../../../src/upstream/hss-client.js';
 import type { RetryAnswer, RetryCall } from '../../../src/upstream/scan-tasks.js';
 import { aCall, aCredential, inShort, password } from './builders.js';
-import { certificate } from './loopback-certificate.js';
+import { certificate } from '../../support/loopback-certificate.js';
 import { headerIn, http, rawServer, type Answerer } from './raw-server.js';
 import { aClient, aServer, closedInTheMiddle } from './rig.js';
 

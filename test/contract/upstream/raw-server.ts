@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { createServer as createTlsServer, type TLSSocket } from 'node:tls';
-import { certificate, privateKey } from './loopback-certificate.js';
+import { certificate, privateKey } from '../../support/loopback-certificate.js';
 
 /** Called with each whole request, head and body as they came. */
 export type Answerer = (socket: Socket | TLSSocket, request: string, count: number) => void;

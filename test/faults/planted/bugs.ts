@@ -227,4 +227,24 @@ export const PLANTED: Readonly<Record<string, PlantedBug>> = {
     caughtBy: ['an unknown call ends by a lookup after its grace, or by its own answer'],
     weather: [lost('all', 0.3)],
   },
+  'a callback counts as delivered before it is sent': {
+    edits: [
+      {
+        file: 'callbacks/delivery.ts',
+        from: 'const answer = await this.sender.send({ url, headers, body: notice.body }, cutOff);',
+        to: "void this.sender.send({ url, headers, body: notice.body }, cutOff); const answer: CallbackAnswer = { kind: 'answered', status: 200, retryAfterMs: null };",
+      },
+    ],
+    caughtBy: ['the end of a request is told to whoever asked for it'],
+  },
+  'a callback is sent again without a try': {
+    edits: [
+      {
+        file: 'callbacks/sender.ts',
+        from: 'return await this.post(outgoing, over.signal);',
+        to: 'await this.post(outgoing, over.signal); return await this.post(outgoing, over.signal);',
+      },
+    ],
+    caughtBy: ['a notice has a try that was written down before it'],
+  },
 };

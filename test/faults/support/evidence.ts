@@ -21,6 +21,7 @@ const SCHEMA = `
     reply text, status int, taken text[], clusters text[]);
   CREATE TABLE evidence.client (
     submission text, caller text, idempotency_key text, status int, request_id uuid, targets int, whole_task boolean);
+  CREATE TABLE evidence.notice (request_id uuid, at timestamptz, status int, signed boolean);
   CREATE FUNCTION evidence.log_call() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
     INSERT INTO evidence.call_log (call_id, from_state, state, watched)
     VALUES (NEW.id, CASE TG_OP WHEN 'UPDATE' THEN OLD.state::text END, NEW.state::text,
@@ -86,7 +87,7 @@ export async function prepareEvidence(postgres: FaultPostgres): Promise<void> {
 export async function beginEvidence(postgres: FaultPostgres, terms: Terms): Promise<void> {
   await postgres.query(
     `TRUNCATE evidence.run, evidence.call_log, evidence.lane_log, evidence.upstream, evidence.client,
-                               evidence.freed`,
+                               evidence.freed, evidence.notice`,
   );
   await postgres.query('INSERT INTO evidence.run VALUES (rescan_now(), $1, $2, $3, $4)', [
     terms.leaseMs,

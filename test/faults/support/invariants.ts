@@ -136,6 +136,19 @@ export const PROMISES: Readonly<Record<string, string>> = {
     SELECT * FROM fire WHERE covered_from <> before + every`,
   'a due time is taken when it has come, and not later than the service was away': `
     SELECT id, schedule_id, due_at, created_at FROM schedule_fire WHERE kind = 'scheduled' AND created_at < due_at`,
+  'the end of a request is told to whoever asked for it': `
+    SELECT c.request_id, c.state, c.tries FROM callback AS c
+     WHERE c.created_at >= (SELECT since FROM evidence.run)
+       AND (c.state <> 'delivered'
+            OR NOT EXISTS (SELECT 1 FROM evidence.notice AS n WHERE n.request_id = c.request_id AND n.status BETWEEN 200 AND 299))`,
+  'a notice has a try that was written down before it': `
+    SELECT * FROM (
+      SELECT n.request_id, n.at, row_number() OVER (PARTITION BY n.request_id ORDER BY n.at) AS nth FROM evidence.notice AS n) AS n
+     WHERE (SELECT count(*) FROM callback_try AS t
+             WHERE t.request_id = n.request_id AND t.started_at < n.at + interval '1 ms') < n.nth`,
+  'a notice is signed, and comes after the end': `
+    SELECT n.* FROM evidence.notice AS n LEFT JOIN request AS r ON r.id = n.request_id
+     WHERE NOT n.signed OR r.finished_at IS NULL OR n.at < r.finished_at - interval '1 ms'`,
   ...BREACHES,
 };
 

@@ -46,6 +46,7 @@ export class Load {
     readonly tasks: readonly LoadTask[],
     private readonly name: string,
     private readonly everyMs: number,
+    private readonly callbackUrl: string,
   ) {}
 
   start(): void {
@@ -146,6 +147,7 @@ export class Load {
       projectId,
       taskId,
       priority: random.pick(['urgent', 'normal', 'background']),
+      ...(random.chance(0.5) ? { callbackUrl: this.callbackUrl } : {}),
       ...(random.chance(0.1) ? { deadline: new Date(Date.now() + random.whole(700, 1_500)).toISOString() } : {}),
     };
     if (random.chance(0.06)) return { ...common, range: 'all_failed_cluster' };

@@ -1,6 +1,7 @@
 import type { FaultRule } from '../../../src/simulator/simulator.js';
 import { eventually } from '../../support/eventually.js';
 import { beginEvidence, loadEvidence } from './evidence.js';
+import { loadNotices } from './notices.js';
 import { breaches, type Breaches } from './invariants.js';
 import { Load } from './load.js';
 import { Random } from '../../support/random.js';
@@ -77,12 +78,15 @@ export async function run(world: FaultWorld, options: RunOptions): Promise<Judge
   await beginEvidence(world.postgres, TERMS);
   world.simulator.controls.clearLedger();
   world.simulator.controls.addFaults(...weather);
+  world.receiver.received.splice(0);
+  world.trouble(new Random(seed));
   const load = new Load(
     random,
     world.clients,
     world.tasks(sizes),
     `${name.replace(/\W+/g, '-')}-${seed}-${Date.now()}`,
     everyMs,
+    world.receiver.url(),
   );
   const orders = await StandingOrders.begin(world, schedules);
   const recoveryMs: Record<string, number> = {};
@@ -121,7 +125,8 @@ async function drained(world: FaultWorld, limitMs: number): Promise<void> {
       const [left] = await world.postgres.query<{ open: number; out: number }>(
         `SELECT (SELECT count(*)::int FROM request WHERE state = 'open') AS open,
                 (SELECT count(*)::int FROM call WHERE state = 'sending' OR verdict_due_at IS NOT NULL)
-                + (SELECT count(*)::int FROM list_call WHERE state = 'sending') AS out`,
+                + (SELECT count(*)::int FROM list_call WHERE state = 'sending')
+                + (SELECT count(*)::int FROM callback WHERE state = 'pending') AS out`,
       );
       if (left?.open !== 0 || left.out !== 0) throw new Error(`not drained: ${JSON.stringify(left)}`);
       return true;
@@ -134,6 +139,7 @@ type Named = Pick<Figures, 'name' | 'seed' | 'recoveryMs' | 'drainMs'>;
 
 async function judge(world: FaultWorld, load: Load, named: Named): Promise<Judged> {
   await loadEvidence(world.postgres, world.seenUpstream(), load.submitted);
+  await loadNotices(world.postgres, world.receiver.received, world.callbackSecret);
   const broken: Record<string, readonly unknown[]> = { ...(await breaches(world.postgres)) };
   const found = await leaks(world, load.answers);
   if (found.length > 0) broken['no secret is found anywhere'] = found;

@@ -4,6 +4,8 @@ import { stringify } from 'yaml';
 import { startSimulator, type LedgerEntry, type Simulator } from '../../../src/simulator/simulator.js';
 import { Startup } from '../../../src/quickstart/startup.js';
 import { ApiClient } from '../../support/api-client.js';
+import type { Random } from '../../support/random.js';
+import { Receiver, replies } from '../../support/receiver.js';
 import type { Env } from '../../support/service-process.js';
 import { openThrowawayFolder, removeLeftovers } from '../../support/throwaway-postgres.js';
 import { prepareEvidence, type Terms } from './evidence.js';
@@ -47,6 +49,10 @@ const POLICY: Env = {
   VERDICT_TIMEOUT: `${TERMS.verdictMs}ms`,
   BREAKER_OPEN: '500ms',
   CREDENTIAL_OPEN: '1s',
+  CALLBACK_ALLOW_PRIVATE: 'true',
+  CALLBACK_TIMEOUT: `${TIMEOUT_MS}ms`,
+  CALLBACK_BACKOFF_BASE: '100ms',
+  CALLBACK_BACKOFF_CAP: '400ms',
   SHUTDOWN_GRACE: '1s',
   DATABASE_POOL_SIZE: String(POOL_SIZE),
   // Unsorted, this is what a careless part would log.
@@ -82,6 +88,9 @@ export class FaultWorld {
     readonly postgres: FaultPostgres,
     readonly redis: FaultRedis,
     readonly simulator: Simulator,
+    readonly receiver: Receiver,
+    /** What its notices are signed with. */
+    readonly callbackSecret: string,
     readonly toUpstream: Link,
     readonly api: Member,
     readonly workers: readonly [Member, Member],
@@ -106,6 +115,11 @@ export class FaultWorld {
       () => startSimulator({ scenario: scenario(secretKey, clockSkewMs) }),
       (running) => running.close(),
     );
+    const receiver = await startup.add(
+      () => Receiver.open(),
+      (running) => running.close(),
+    );
+    const callbackSecret = `whsec_${randomBytes(32).toString('base64')}`;
     const postgres = await FaultPostgres.start(startup, folder);
     const redis = await startup.add(
       () => FaultRedis.start(folder.path),
@@ -128,6 +142,7 @@ export class FaultWorld {
         CREDENTIALS_FILE: credentialsFile,
         HSS_AK: AK,
         HSS_SK: secretKey,
+        CALLBACK_SECRETS: callbackSecret,
         ...POLICY,
         ...env,
       };
@@ -147,12 +162,14 @@ export class FaultWorld {
       postgres,
       redis,
       simulator,
+      receiver,
+      callbackSecret,
       toUpstream,
       api,
       [one, two],
       clockSkewMs,
     );
-    await world.#prepare([secretKey, decodeURIComponent(new URL(postgres.url).password)]);
+    await world.#prepare([secretKey, callbackSecret, decodeURIComponent(new URL(postgres.url).password)]);
     await Promise.all(world.members.map((started) => started.start(hooks)));
     return world;
   }
@@ -192,6 +209,15 @@ export class FaultWorld {
     return this.simulator.controls.ledger().map((entry) => ({ ...entry, at: entry.at - this.clockSkewMs }));
   }
 
+  /** Whoever is told has bad days as well: a third of all notices is not taken. */
+  trouble(random: Random): void {
+    const bad = [replies.silence(), replies.reset(), replies.status(500), replies.status(429, { 'retry-after': '1' })];
+    this.receiver.reply = (response, received) => {
+      const reply = random.chance(0.3) ? random.pick(bad) : replies.status(204);
+      reply(response, received);
+    };
+  }
+
   /** New ones for each run: what an earlier run did to a cluster is over. */
   tasks(sizes: readonly number[]): LoadTask[] {
     return sizes.map((size, index) => {
@@ -207,6 +233,7 @@ export class FaultWorld {
   /** No fault any more, and every process runs as it should. */
   async calm(): Promise<void> {
     this.simulator.controls.clearFaults();
+    this.receiver.reply = replies.status(204);
     for (const link of this.links) link.heal();
     this.redis.signal('SIGCONT');
     await this.redis.up();

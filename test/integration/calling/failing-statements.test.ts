@@ -135,6 +135,7 @@ const submission: Submission = {
   deadline: null,
   maxRounds: 1,
   labels: {},
+  callbackUrl: null,
 };
 
 /** A call with three clusters, and somebody else who waits for one of them. */

@@ -1,8 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type pg from 'pg';
 import { CallReader } from '../../../src/audit/call-reader.js';
+import { CallbackReader } from '../../../src/callbacks/callback-reader.js';
 import { RequestReader } from '../../../src/intake/request-reader.js';
 import { TargetReader } from '../../../src/intake/target-reader.js';
+import { CallbackLedger } from '../../../src/ledger/callbacks.js';
 import { ChoosingLedger } from '../../../src/ledger/choosing.js';
 import { WatchLedger } from '../../../src/ledger/watches.js';
 import { connectWithin } from '../../../src/platform/database/connect.js';
@@ -29,6 +31,8 @@ const GROWING = [
   'idempotency_key',
   'watch',
   'scan_item',
+  'callback',
+  'callback_try',
 ];
 
 const operator: Principal = { keyId: '', caller: 'operator', scopes: [], projects: '*' };
@@ -53,6 +57,7 @@ class Ground {
     await client.query('ALTER TABLE target SET (autovacuum_enabled = off)');
     await client.query('ALTER TABLE request SET (autovacuum_enabled = off)');
     await writeBacklog(client, { first: 0, projects: PROJECTS, ...size });
+    await writeCallbacks(client);
     return new Ground(world, client, plans);
   }
 
@@ -71,6 +76,21 @@ class Ground {
     await work();
     return this.plans.splice(0);
   }
+}
+
+/** Of each request, which waits for its end, and of many more that are told already. */
+async function writeCallbacks(client: pg.Client): Promise<void> {
+  const [url, origin] = ['https://caller.example/told', 'https://caller.example'];
+  await client.query('INSERT INTO callback (request_id, url, origin) SELECT id, $1, $2 FROM request', [url, origin]);
+  await client.query(
+    `INSERT INTO callback (request_id, url, origin, state, finished_at, tries)
+     SELECT uuidv7(), $1, $2, 'delivered', rescan_now(), 1 FROM generate_series(1, 20000)`,
+    [url, origin],
+  );
+  await client.query(
+    `INSERT INTO callback_try (request_id, number, started_at, finished_at, http_status, worker)
+     SELECT request_id, 1, finished_at, finished_at, 204, '' FROM callback WHERE state = 'delivered'`,
+  );
 }
 
 /** Statement by statement: a failure says which one read too much, and of what. */
@@ -157,6 +177,7 @@ describe.each([
       const { overdue, prisma } = ground.world;
       const choosing = new ChoosingLedger();
       const { lookups, listings } = ground.world;
+      const callbacks = new CallbackLedger(prisma);
       for (const look of [
         () => overdue.expiredLeases(),
         () => overdue.overdueVerdicts(),
@@ -167,6 +188,9 @@ describe.each([
         () => listings.projectsDue(prisma),
         () => new WatchLedger().projectsDue(prisma),
         () => listings.nextDueAt(prisma, { credential: 'main', projects: '*' }, 'clusters'),
+        () => callbacks.anyDue(),
+        () => callbacks.nextDueAt(prisma),
+        () => prisma.transact((tx) => callbacks.takeDue(tx, { leaseMs: 25_000, besides: ['https://x'], worker: 'w' })),
         () => choosing.queue(prisma, { id: ground.world.lane.id, virtualTime: 0 }, '*', new Date()),
         () => ground.world.laneLedger.read(prisma, ground.world.lane.id),
       ]) {
@@ -175,9 +199,29 @@ describe.each([
       }
     });
 
+    it('takes, and ends, the try of a callback by looking at it alone', async () => {
+      const { prisma } = ground.world;
+      const callbacks = new CallbackLedger(prisma);
+      for (let tries = 0; tries < CALLS; tries += 1) {
+        await prisma.$executeRaw`
+          UPDATE callback SET state = 'pending', due_at = rescan_now() WHERE request_id = (SELECT id FROM request LIMIT 1)`;
+        const plans = await ground.plansOf(() =>
+          prisma.transact(async (tx) => {
+            const taken = await callbacks.takeDue(tx, { leaseMs: 25_000, besides: [], worker: 'w' });
+            if (!taken) throw new Error('one is due');
+            await callbacks.lockTry(tx, taken);
+            const end = { httpStatus: 500, error: 'bad_status', durationMs: 1 } as const;
+            await callbacks.endTry(tx, taken, end, { kind: 'again', waitMs: 1 });
+          }),
+        );
+        expectBounded(plans, { rows: 100 });
+      }
+    });
+
     it('reads a page of requests, targets and calls', async () => {
       const { prisma, config, laneLedger } = ground.world;
       const [requests, calls] = [new RequestReader(prisma), new CallReader(prisma)];
+      const callbacks = new CallbackReader(prisma);
       const targets = new TargetReader(config, prisma, laneLedger);
       const call = await prisma.call.findFirstOrThrow({ orderBy: { id: 'desc' }, select: { id: true } });
       const { requestId } = await prisma.callRequest.findFirstOrThrow({ where: { callId: call.id } });
@@ -196,6 +240,7 @@ describe.each([
         () => calls.list({ ...PAGE, ...cluster }, operator),
         () => calls.listOfRequest(requestId, PAGE, operator),
         () => calls.targets(call.id, PAGE, operator),
+        () => callbacks.ofRequest(requestId, PAGE, operator),
       ]) {
         expectBounded(await ground.plansOf(read), { rows: 4 * PER_CALL });
       }

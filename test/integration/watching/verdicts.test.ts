@@ -304,7 +304,7 @@ describe('the list of running tasks', () => {
   it('that could not be read is read again', async () => {
     await threeTasks();
     const lane = world.laneFor('listTasks');
-    await world.list({ outcome: answered.gatewayDown, ...about } as ListCallAnswer, lane);
+    await world.list({ outcome: answered.gatewayDown, ...about }, lane);
     expect((await world.lookAtLists()).kind).toBe('nothing');
     await world.database.advance(20_000);
     expect((await world.list(running(), lane)).job.offset).toBe(0);

@@ -6,12 +6,16 @@ import type { AppConfig } from '../../../src/config/app-config.js';
 import { ConfigError } from '../../../src/config/config-error.js';
 import { envVariables } from '../../../src/config/env-variables.js';
 import { describeEnv, parseEnv } from '../../../src/config/parse-env.js';
+import { defaultCallbackPolicy } from '../../../src/domain/callback.js';
 import { defaultRetryPolicy } from '../../../src/domain/retry-policy.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'rescan-config-'));
 const CREDENTIALS_FILE = join(folder, 'credentials.yaml');
+const CALLBACK_SECRETS_FILE = join(folder, 'callback-secrets');
+const SECRETS = ['a', 'b'].map((byte) => `whsec_${Buffer.alloc(24, byte).toString('base64')}`);
 beforeAll(() => {
   writeFileSync(join(folder, 'sk'), 'SK1\n');
+  writeFileSync(CALLBACK_SECRETS_FILE, `${SECRETS.join('\n')}\n`);
   writeFileSync(
     CREDENTIALS_FILE,
     `credentials:
@@ -49,6 +53,13 @@ describe('the environment', () => {
       redisEviction: 'refuse',
       startTimeoutMs: 30_000,
       policy: defaultRetryPolicy,
+      callbacks: {
+        secrets: [],
+        allowPrivate: false,
+        concurrency: 16,
+        timeoutMs: 10_000,
+        policy: defaultCallbackPolicy,
+      },
       maxOpenTargets: 1_000_000,
       idempotencyRetentionMs: 30 * 86_400_000,
       sweepMs: 1_000,
@@ -143,6 +154,26 @@ describe('the environment', () => {
         defaultPauseMs: defaultRetryPolicy.defaultPauseMs,
       },
     ],
+    [
+      {
+        CALLBACK_SECRETS: `${SECRETS.join('  ')} `,
+        CALLBACK_ALLOW_PRIVATE: 'true',
+        CALLBACK_CONCURRENCY: '3',
+        CALLBACK_TIMEOUT: '4s',
+        CALLBACK_BACKOFF_BASE: '1s',
+        CALLBACK_BACKOFF_CAP: '2m',
+        CALLBACK_GIVE_UP_AFTER: '3h',
+      },
+      ({ callbacks }) => ({ ...callbacks, secrets: callbacks.secrets.map((secret) => secret.reveal()) }),
+      {
+        secrets: SECRETS,
+        allowPrivate: true,
+        concurrency: 3,
+        timeoutMs: 4_000,
+        policy: { backoff: { baseMs: 1_000, capMs: 120_000 }, giveUpAfterMs: 10_800_000 },
+      },
+    ],
+    [{ CALLBACK_SECRETS_FILE }, (c) => c.callbacks.secrets.map((secret) => secret.reveal()), SECRETS],
   ])('%j', (env, read, expected) => expect(read(parseEnv({ ...least, ...env }))).toEqual(expected));
 
   it('is frozen, and shows no secret', () => {
@@ -153,6 +184,8 @@ describe('the environment', () => {
       config.policy,
       config.policy.backoff,
       config.policy.breaker,
+      config.callbacks,
+      config.callbacks.policy.backoff,
       config.credentials,
     ]) {
       expect(Object.isFrozen(part)).toBe(true);
@@ -188,6 +221,21 @@ describe('a bad environment', () => {
     [{ HSS_ERROR_CLASSES: 'HSS.1021=unknown,HSS.1021=blocked' }, 'HSS_ERROR_CLASSES: must be a list such as'],
     [{ RETRY_BACKOFF_CAP: '1s' }, 'RETRY_BACKOFF_CAP: must not be less than RETRY_BACKOFF_BASE'],
     [{ RETRY_SLOW_BACKOFF_BASE: '2h' }, 'RETRY_SLOW_BACKOFF_CAP: must not be less than RETRY_SLOW_BACKOFF_BASE'],
+    [{ CALLBACK_SECRETS: 'hidden' }, 'CALLBACK_SECRETS: must be 1 to 5 secrets'],
+    [{ CALLBACK_SECRETS: `whsec_${'A'.repeat(31)}` }, 'CALLBACK_SECRETS: must be 1 to 5 secrets'],
+    [{ CALLBACK_SECRETS: `whsec_${'A'.repeat(88)}` }, 'CALLBACK_SECRETS: must be 1 to 5 secrets'],
+    [{ CALLBACK_SECRETS: Array(6).fill(SECRETS[0]).join(' ') }, 'CALLBACK_SECRETS: must be 1 to 5 secrets'],
+    [
+      { CALLBACK_SECRETS_FILE: '/nowhere/hidden' },
+      'CALLBACK_SECRETS_FILE: must be the path of a file that can be read',
+    ],
+    [{ CALLBACK_SECRETS_FILE: CREDENTIALS_FILE }, 'CALLBACK_SECRETS_FILE: must be a file that holds 1 to 5 secrets'],
+    [
+      { CALLBACK_SECRETS: SECRETS[0], CALLBACK_SECRETS_FILE },
+      'CALLBACK_SECRETS_FILE: goes instead of CALLBACK_SECRETS',
+    ],
+    [{ CALLBACK_ALLOW_PRIVATE: 'yes' }, 'CALLBACK_ALLOW_PRIVATE: must be true or false'],
+    [{ CALLBACK_BACKOFF_CAP: '1s' }, 'CALLBACK_BACKOFF_CAP: must not be less than CALLBACK_BACKOFF_BASE'],
     [{ POLICY_VERSION: 'a b' }, 'POLICY_VERSION: must be 1 to 40 letters'],
   ])('%j', (env, expected) => {
     const problems = problemsOf({ ...least, ...env });

@@ -14,6 +14,7 @@ const submission: Submission = {
   deadline: null,
   maxRounds: 1,
   labels: { x: '1', y: '2' },
+  callbackUrl: null,
 };
 
 it('means the same in whatever order the labels stand', () => {
@@ -31,6 +32,7 @@ it.each<[string, Partial<Submission>]>([
   ['a deadline', { deadline: new Date(1) }],
   ['more rounds', { maxRounds: 2 }],
   ['another label', { labels: { x: '1', y: '3' } }],
+  ['a callback', { callbackUrl: 'https://caller.example/told' }],
 ])('means something else with %s', (_title, changed) => {
   expect(submissionMeaning({ ...submission, ...changed })).not.toBe(submissionMeaning(submission));
 });

@@ -7,10 +7,17 @@ const sentAt = new Date('2026-08-01T12:00:00Z');
 const at = (ms: number): Date => new Date(sentAt.getTime() + ms);
 const OLD = -600_000;
 
+interface Situation {
+  readonly afterMs?: number;
+  readonly effect?: CallEffect;
+  readonly itemsScan?: boolean;
+  readonly known?: KnownScan | null;
+}
+
 const judge = (
   status: SeenScan['status'],
   endedMs: number | null,
-  { afterMs = 30_000, effect = 'none' as CallEffect, itemsScan = false, known = null as KnownScan | null } = {},
+  { afterMs = 30_000, effect = 'none', itemsScan = false, known = null }: Situation = {},
 ): [string | null, string] => {
   const scan = { status, startTime: null, endTime: endedMs === null ? null : at(endedMs), itemsScan };
   const { verdict, effect: shown } = judgeScan(
