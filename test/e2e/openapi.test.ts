@@ -29,7 +29,6 @@ const ROUTES = [
   'GET /v1/calls',
   'GET /v1/calls/{id}',
   'GET /v1/calls/{id}/targets',
-  'GET /v1/retry-outcomes',
   'POST /v1/calls/{id}/resolve',
   'GET /v1/retry-outcomes',
   'GET /v1/lanes',
