@@ -5,6 +5,7 @@ import { CallLedger } from './calls.js';
 import { ChoosingLedger } from './choosing.js';
 import { EventLedger } from './events.js';
 import { FillingLedger } from './filling.js';
+import { FindingLedger } from './fire-findings.js';
 import { LaneControlLedger } from './lane-control.js';
 import { LaneLedger } from './lanes.js';
 import { LeavingLedger } from './leaving.js';
@@ -16,6 +17,8 @@ import { LookupLedger } from './lookups.js';
 import { OverdueLedger } from './overdue.js';
 import { ReleasingLedger } from './releasing.js';
 import { RequestLedger } from './requests.js';
+import { FireLedger } from './schedule-fires.js';
+import { ScheduleLedger } from './schedules.js';
 import { SuspectLedger } from './suspects.js';
 import { WholeSetLedger } from './whole-sets.js';
 import { TakingBackLedger } from './taking-back.js';
@@ -31,6 +34,8 @@ const parts = [
   ChoosingLedger,
   EventLedger,
   FillingLedger,
+  FindingLedger,
+  FireLedger,
   LaneControlLedger,
   LaneLedger,
   LeavingLedger,
@@ -42,6 +47,7 @@ const parts = [
   OverdueLedger,
   ReleasingLedger,
   RequestLedger,
+  ScheduleLedger,
   SuspectLedger,
   RetryOutcomeLedger,
   TakingBackLedger,

@@ -18,6 +18,7 @@ import { crashPoint } from '../platform/crash-points.js';
 import { Heartbeats } from '../platform/health/heartbeats.js';
 import { PrismaService } from '../platform/prisma/prisma.service.js';
 import { Metrics } from '../platform/telemetry/metrics.js';
+import { DueSchedules } from '../schedules/due-schedules.js';
 import { DueLanes } from './due-lanes.js';
 import { VerdictTimeouts } from './verdict-timeouts.js';
 
@@ -47,6 +48,7 @@ export class Sweeper implements OnApplicationBootstrap, BeforeApplicationShutdow
     private readonly requests: RequestLedger,
     private readonly settler: CallSettler,
     private readonly verdictTimeouts: VerdictTimeouts,
+    private readonly schedules: DueSchedules,
     private readonly metrics: Metrics,
   ) {}
 
@@ -76,6 +78,7 @@ export class Sweeper implements OnApplicationBootstrap, BeforeApplicationShutdow
       () => this.endExpiredLeases(),
       () => this.verdictTimeouts.end(),
       () => this.endExpiredRequests(),
+      () => this.schedules.take(),
       () => this.dueLanes.ring(),
       () => this.dueCallbacks.ring(),
       () => this.housekeeping(),

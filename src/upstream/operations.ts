@@ -49,12 +49,16 @@ export function listTaskResources(query: ResourceQuery): HssOperation | null {
 }
 
 export function listTasks(query: TaskQuery): HssOperation | null {
-  const { projectId, taskId, taskStatus } = query;
+  const { projectId, taskId, taskStatus, taskName, triggerType, createdFrom, scanTypes } = query;
   if (!isIdOrAbsent(taskId)) return null;
   return listOperation(query, ['v5', projectId, 'common', 'tasks', 'batch-query'], {
     task_type: 'cluster_scan',
     task_id: taskId,
+    task_name: taskName,
+    start_create_time: createdFrom?.getTime(),
+    trigger_type: triggerType,
     task_status: taskStatus,
+    cluster_scan_info: scanTypes && { scan_type_list: scanTypes },
   });
 }
 

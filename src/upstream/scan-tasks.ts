@@ -1,5 +1,6 @@
 import type { CallOutcome, Evidence } from '../domain/call-outcome.js';
 import type { ScanType } from '../domain/scan-type.js';
+import type { TriggerType } from '../domain/schedule.js';
 import type { RetryRange } from './wire.js';
 
 /** What every call to the upstream is made with. */
@@ -49,6 +50,13 @@ export interface ResourceQuery extends ListQuery {
 export interface TaskQuery extends ListQuery {
   readonly taskId?: string;
   readonly taskStatus?: TaskStatus;
+  /** A part of its name. */
+  readonly taskName?: string;
+  readonly triggerType?: TriggerType;
+  /** Created then or later, by the upstream's clock. */
+  readonly createdFrom?: Date;
+  /** Those that scan one of these. */
+  readonly scanTypes?: readonly ScanType[];
 }
 
 /** A cluster of a scan task. Whatever the upstream left out, or said in words that we do not know, is null. */

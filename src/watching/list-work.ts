@@ -7,7 +7,7 @@ import type { ListCallAnswer } from './list-answer.js';
 
 /** What is asked for, besides project and page. A list of clusters names its scan task. */
 export type ListFilter = Partial<Pick<ResourceQuery, 'taskId' | 'clusterId' | 'scanStatus'>> &
-  Pick<TaskQuery, 'taskStatus'>;
+  Pick<TaskQuery, 'taskStatus' | 'taskName' | 'triggerType' | 'createdFrom' | 'scanTypes'>;
 
 /** One page that somebody waits for, taken from all others until its call could have ended. */
 export interface ListJob {

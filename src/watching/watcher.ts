@@ -109,15 +109,11 @@ export class Watcher implements Looker, OnModuleInit {
       limit: PAGE_ROWS,
       mayStart,
     };
-    const { taskId, taskStatus, ...ofClusters } = filter;
-    if (lane.operation === 'listTasks') {
-      return this.scanTasks.listTasks({
-        ...query,
-        ...(taskId ? { taskId } : {}),
-        ...(taskStatus ? { taskStatus } : {}),
-      });
-    }
+    const { clusterId, scanStatus, ...ofTasks } = filter;
+    if (lane.operation === 'listTasks') return this.scanTasks.listTasks({ ...query, ...ofTasks });
+    const { taskId } = filter;
     if (taskId === undefined) throw new Error('a list of clusters without its scan task');
+    const ofClusters = { ...(clusterId ? { clusterId } : {}), ...(scanStatus ? { scanStatus } : {}) };
     return this.scanTasks.listTaskResources({ ...query, taskId, ...ofClusters });
   }
 }

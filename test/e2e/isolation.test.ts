@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { ApiClient } from '../support/api-client.js';
-import { OPERATOR_SCOPES, retryOf, ServiceRig } from '../support/service-rig.js';
+import { aFiredSchedule, OPERATOR_SCOPES, retryOf, ServiceRig } from '../support/service-rig.js';
 import type { PageView } from '../support/wire-types.js';
 
 /** Everything that one project has, with an id. */
@@ -11,9 +11,11 @@ interface Belongings {
   readonly requestId: string;
   readonly callId: string;
   readonly laneId: string;
+  readonly scheduleId: string;
+  readonly fireId: string;
 }
 
-type Method = 'get' | 'post' | 'patch' | 'put';
+type Method = 'get' | 'post' | 'patch' | 'put' | 'delete';
 
 let rig: ServiceRig;
 let ours: ApiClient;
@@ -38,25 +40,31 @@ beforeAll(async () => {
 afterAll(() => rig.close());
 
 async function belongingsOf(projectId: string, credential: string): Promise<Belongings> {
-  const owner = await rig.client({ caller: `owner-of-${projectId}`, projects: [projectId] });
+  const owner = await rig.client({ caller: `owner-of-${projectId}`, projects: [projectId], scopes: OPERATOR_SCOPES });
   const { taskId, clusterIds } = rig.task(2, { projectId });
   const { id: requestId } = await owner.submit(retryOf({ projectId, taskId, clusterIds }));
   await owner.untilAllAccepted(requestId);
   const callId = (await owner.calls(requestId))[0]?.id ?? '';
-  return { projectId, taskId, clusterId: clusterIds[0] ?? '', requestId, callId, laneId: `${credential}.retryTask` };
+  const { schedules: scheduleId, fires: fireId } = await aFiredSchedule(owner, rig.task(0, { projectId }));
+  const laneId = `${credential}.retryTask`;
+  return { projectId, taskId, clusterId: clusterIds[0] ?? '', requestId, callId, laneId, scheduleId, fireId };
 }
 
 function withId(path: string, of: Belongings): string {
-  const ids = { requests: of.requestId, calls: of.callId, lanes: of.laneId, projects: of.projectId };
+  const { requestId: requests, callId: calls, laneId: lanes, projectId: projects } = of;
+  const ids = { requests, calls, lanes, projects, schedules: of.scheduleId, fires: of.fireId };
   const [, kind] = /^\/v1\/(\w+)\//.exec(path) ?? [];
   return path.replace('{id}', ids[kind as keyof typeof ids]);
 }
 
 const send = (method: Method, path: string) =>
-  ours.send(method.toUpperCase(), path, method === 'get' ? undefined : bodyFor(path), { 'idempotency-key': 'k' });
+  ours.send(method.toUpperCase(), path, /get|delete/.test(method) ? undefined : bodyFor(path), {
+    'idempotency-key': 'k',
+  });
 
 const bodyFor = (path: string): object | undefined => {
   if (path.endsWith('/replay')) return {};
+  if (/^\/v1\/schedules\/[^/]+$/.test(path)) return { minFailed: 2 };
   if (/^\/v1\/(projects|lanes\/[^/]+$)/.test(path)) return { paused: true };
   return path.endsWith('/resolve') ? { as: 'accepted', reason: 'seen in the console' } : undefined;
 };
@@ -71,6 +79,8 @@ describe('what belongs to another project', () => {
       callId: foreign.requestId,
       laneId: 'none.retryTask',
       projectId: 'nobodys',
+      scheduleId: foreign.callId,
+      fireId: foreign.callId,
     };
     for (const [method, path] of taking) {
       const there = await send(method, withId(path, foreign));
@@ -85,6 +95,8 @@ describe('what belongs to another project', () => {
     const owner = await rig.client({ caller: 'owner-of-project-2', projects: ['project-2'] });
     expect(await owner.request(foreign.requestId)).toMatchObject({ state: 'open', counts: { accepted: 2 } });
     expect(await owner.lane(foreign.laneId)).toMatchObject({ blockedBy: null });
+    const { body: schedule } = await owner.get(`/v1/schedules/${foreign.scheduleId}`);
+    expect(schedule).toMatchObject({ minFailed: 1, enabled: false, deletedAt: null, lastFireId: foreign.fireId });
   });
 
   it('is in no list, whatever is asked for', async () => {
@@ -94,6 +106,8 @@ describe('what belongs to another project', () => {
 
     expect(await idsIn('/v1/requests')).toEqual([mine.requestId]);
     expect(await idsIn('/v1/calls')).toEqual([mine.callId]);
+    expect(await idsIn('/v1/schedules')).toEqual([mine.scheduleId]);
+    expect(await idsIn(`/v1/schedules?projectId=${foreign.projectId}`)).toEqual([]);
     const [credential] = mine.laneId.split('.');
     expect((await idsIn('/v1/lanes')).every((id) => id.startsWith(`${credential}.`))).toBe(true);
     for (const filter of [`projectId=${projectId}`, `taskId=${taskId}`]) {
@@ -106,5 +120,8 @@ describe('what belongs to another project', () => {
   it('cannot be asked to be retried', async () => {
     const { status, body } = await ours.trySubmit(retryOf({ ...foreign, clusterIds: [foreign.clusterId] }));
     expect([status, body.code]).toEqual([404, 'not_found']);
+    const schedule = { name: 'n', projectId: foreign.projectId, selection: { lookbackHours: 1 }, every: '1h' };
+    const answer = await ours.post('/v1/schedules', schedule);
+    expect([answer.status, answer.body.code]).toEqual([404, 'not_found']);
   });
 });

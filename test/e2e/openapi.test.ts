@@ -1,11 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { ApiClient } from '../support/api-client.js';
-import { retryOf, ServiceRig } from '../support/service-rig.js';
+import { aFiredSchedule, retryOf, ServiceRig } from '../support/service-rig.js';
 import type { ServiceProcess } from '../support/service-process.js';
 
 interface Operation {
-  readonly method: 'get' | 'post' | 'put' | 'patch';
+  readonly method: 'get' | 'post' | 'put' | 'patch' | 'delete';
   readonly path: string;
   readonly operationId: string;
   readonly responses: Readonly<Record<string, unknown>>;
@@ -29,13 +29,26 @@ const ROUTES = [
   'GET /v1/calls',
   'GET /v1/calls/{id}',
   'GET /v1/calls/{id}/targets',
-  'GET /v1/retry-outcomes',
   'POST /v1/calls/{id}/resolve',
+  'GET /v1/retry-outcomes',
   'GET /v1/lanes',
   'PATCH /v1/lanes/{id}',
   'POST /v1/lanes/{id}/pause',
   'POST /v1/lanes/{id}/resume',
   'PUT /v1/projects/{id}/pause',
+  'POST /v1/schedules',
+  'GET /v1/schedules',
+  'GET /v1/schedules/{id}',
+  'PATCH /v1/schedules/{id}',
+  'DELETE /v1/schedules/{id}',
+  'POST /v1/schedules/{id}/pause',
+  'POST /v1/schedules/{id}/resume',
+  'POST /v1/schedules/{id}/fire',
+  'GET /v1/schedules/{id}/fires',
+  'GET /v1/schedules/{id}/preview',
+  'GET /v1/fires/{id}',
+  'GET /v1/fires/{id}/tasks',
+  'GET /v1/fires/{id}/clusters',
   'GET /health/live',
   'GET /health/ready',
   'GET /metrics',
@@ -58,7 +71,7 @@ let service: ServiceProcess;
 let operator: ApiClient;
 let document: any;
 let operations: Operation[];
-let ids: { requests: string; calls: string; lanes: string; projects: string };
+let ids: Record<'requests' | 'calls' | 'lanes' | 'projects' | 'schedules' | 'fires', string>;
 
 beforeAll(async () => {
   rig = await ServiceRig.open();
@@ -66,7 +79,9 @@ beforeAll(async () => {
   operator = await rig.operator();
   const { id } = await operator.submit(retryOf(rig.task(1)));
   await operator.untilAllAccepted(id);
+  const schedule = await aFiredSchedule(operator, rig.task(0));
   ids = {
+    ...schedule,
     requests: id,
     calls: (await operator.calls(id))[0]?.id ?? '',
     lanes: 'main.retryTask',

@@ -1,6 +1,16 @@
 import { randomUUID } from 'node:crypto';
 import { eventually, type EventuallyOptions } from './eventually.js';
-import type { CallView, Counts, LaneView, PageView, ProblemView, RequestView, TargetView } from './wire-types.js';
+import type {
+  CallView,
+  Counts,
+  FireView,
+  LaneView,
+  PageView,
+  ProblemView,
+  RequestView,
+  ScheduleView,
+  TargetView,
+} from './wire-types.js';
 
 export interface Answer<T> {
   readonly status: number;
@@ -53,6 +63,18 @@ export class ApiClient {
 
   async request(id: string): Promise<RequestView> {
     return expected(await this.get<RequestView>(`/v1/requests/${id}`), 200);
+  }
+
+  async createSchedule(body: object): Promise<ScheduleView> {
+    return expected(await this.post<ScheduleView>('/v1/schedules', body), 201);
+  }
+
+  async fireSchedule(id: string): Promise<FireView> {
+    return expected(await this.post<FireView>(`/v1/schedules/${id}/fire`), 202);
+  }
+
+  async fire(id: string): Promise<FireView> {
+    return expected(await this.get<FireView>(`/v1/fires/${id}`), 200);
   }
 
   /** All of them, whatever the page size. */

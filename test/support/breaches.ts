@@ -75,4 +75,21 @@ export const BREACHES: Readonly<Record<string, string>> = {
      WHERE c.range_type = 'specific_cluster'
        AND (c.cluster_count NOT BETWEEN 1 AND 200
             OR c.cluster_count <> (SELECT count(DISTINCT t.cluster_id) FROM target AS t WHERE t.id = ANY(c.target_ids)))`,
+  'a request of a schedule is that of one scan task of one fire': `
+    SELECT r.id FROM request AS r JOIN scan_task AS s ON s.id = r.scan_task_id
+     WHERE r.source = 'schedule'
+       AND NOT EXISTS (SELECT 1 FROM fire_task AS t
+                        WHERE t.fire_id = (r.labels ->> 'fire')::uuid AND t.task_id = s.task_id AND t.request_id = r.id
+                          AND t.clusters_taken = r.total)`,
+  'what a fire says it took is what it requested': `
+    SELECT f.id, f.state FROM schedule_fire AS f
+     CROSS JOIN LATERAL (
+           SELECT count(r.id) AS tasks, coalesce(sum(t.clusters_taken), 0) AS clusters,
+                  count(*) FILTER (WHERE t.state = 'submitted' AND r.id IS NULL OR t.state = 'waiting' AND f.state <> 'open') AS loose
+             FROM fire_task AS t LEFT JOIN request AS r ON r.id = t.request_id WHERE t.fire_id = f.id) AS n
+     WHERE (f.tasks_taken, f.clusters_taken, 0) IS DISTINCT FROM (n.tasks, n.clusters, n.loose)`,
+  'a cluster that a fire took is a target of its request, and no other is': `
+    SELECT c.fire_id, c.task_id, c.cluster_id FROM fire_task AS t JOIN fire_cluster AS c USING (fire_id, task_id)
+     WHERE t.state = 'submitted'
+       AND (c.reason IS NULL) <> EXISTS (SELECT 1 FROM target WHERE request_id = t.request_id AND cluster_id = c.cluster_id)`,
 };

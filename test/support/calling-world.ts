@@ -27,7 +27,10 @@ import { ListingLedger } from '../../src/ledger/listings.js';
 import { LookupLedger } from '../../src/ledger/lookups.js';
 import { OverdueLedger } from '../../src/ledger/overdue.js';
 import { ReleasingLedger } from '../../src/ledger/releasing.js';
+import { FindingLedger } from '../../src/ledger/fire-findings.js';
 import { RequestLedger } from '../../src/ledger/requests.js';
+import { FireLedger } from '../../src/ledger/schedule-fires.js';
+import { ScheduleLedger } from '../../src/ledger/schedules.js';
 import { SuspectLedger } from '../../src/ledger/suspects.js';
 import { WholeSetLedger } from '../../src/ledger/whole-sets.js';
 import { RetryOutcomeLedger } from '../../src/ledger/retry-outcomes.js';
@@ -38,6 +41,9 @@ import { TakingBackLedger } from '../../src/ledger/taking-back.js';
 import { Clock } from '../../src/platform/clock.js';
 import { PrismaService, type Tx } from '../../src/platform/prisma/prisma.service.js';
 import { Metrics } from '../../src/platform/telemetry/metrics.js';
+import { DueSchedules } from '../../src/schedules/due-schedules.js';
+import { FireReader } from '../../src/schedules/fire-reader.js';
+import { FireSubmitter } from '../../src/schedules/fire-submitter.js';
 import { VerdictTimeouts } from '../../src/sweeping/verdict-timeouts.js';
 import type { ListCallAnswer } from '../../src/watching/list-answer.js';
 import { ListSettler } from '../../src/watching/list-settler.js';
@@ -56,6 +62,7 @@ const WINDOW_MS = 60_000;
 export interface WorldOptions {
   readonly policy?: Partial<RetryPolicy>;
   readonly credentials?: readonly CredentialConfig[];
+  readonly maxOpenTargets?: number;
   /** For a test that listens to what Postgres says. */
   readonly connect?: (url: string) => PrismaService;
 }
@@ -104,6 +111,9 @@ export class CallingWorld {
   readonly listings = new ListingLedger();
   readonly wishes = new ListingWishes();
   readonly works = new ListWorks();
+  readonly schedules = new ScheduleLedger();
+  readonly fires = new FireLedger();
+  readonly dueSchedules: DueSchedules;
   private readonly listStarter: ListStarter;
   private readonly listSettler: ListSettler;
   private readonly starter: CallStarter;
@@ -156,6 +166,10 @@ export class CallingWorld {
     const { works } = this;
     new LookupReader(config, works, calls, lookups, this.resolver).onModuleInit();
     new ListingReader(config, works, listings, this.wishes, new ListedLedger(), calls, targets).onModuleInit();
+    const [findings, { schedules, fires }] = [new FindingLedger(), this];
+    const submitter = new FireSubmitter(config, findings, schedules, this.requests, this.wishes);
+    new FireReader(config, works, fires, findings, submitter, new Metrics()).onModuleInit();
+    this.dueSchedules = new DueSchedules(prisma, schedules, fires, new EventLedger());
     const verdicts = new VerdictLedger();
     new VerdictReader(
       config,
@@ -177,6 +191,7 @@ export class CallingWorld {
   static async open({
     policy = {},
     credentials = [aCredential()],
+    maxOpenTargets = 1_000_000,
     connect = (url) => new PrismaService(url, 12),
   }: WorldOptions = {}): Promise<CallingWorld> {
     const database = await createTestDatabase();
@@ -188,7 +203,7 @@ export class CallingWorld {
       lingerMs: 0,
       ...policy,
     });
-    const world = new CallingWorld(database, connect(database.url), config);
+    const world = new CallingWorld(database, connect(database.url), { ...config, maxOpenTargets });
     await world.syncLanes();
     for (const statement of NO_SECOND_RESULT) await world.prisma.$executeRawUnsafe(statement);
     // Most tests are not about the first call of a credential.

@@ -198,3 +198,13 @@ export const retryAllOf = (task: RigTask): NewRequest => ({
   taskId: task.taskId,
   range: 'all_failed_cluster',
 });
+
+/** A schedule for this scan task that fires by hand alone, and its first fire. */
+export async function aFiredSchedule(
+  client: ApiClient,
+  { projectId, taskId }: RigTask,
+): Promise<{ schedules: string; fires: string }> {
+  const schedule = { name: `of ${taskId}`, projectId, selection: { taskIds: [taskId] }, every: '6h', enabled: false };
+  const { id: schedules } = await client.createSchedule(schedule);
+  return { schedules, fires: (await client.fireSchedule(schedules)).id };
+}

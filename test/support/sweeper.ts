@@ -29,6 +29,7 @@ export function aSweeper(world: CallingWorld, bells: Bells): Sweeper {
     world.requests,
     world.settler,
     world.verdicts,
+    world.dueSchedules,
     new Metrics(),
   );
 }

@@ -39,6 +39,59 @@ export interface RequestView {
   readonly counts: Counts;
 }
 
+export interface ScheduleView {
+  readonly id: string;
+  readonly name: string;
+  readonly projectId: string;
+  readonly enterpriseProjectId: string;
+  readonly caller: string;
+  readonly selection: object;
+  readonly cron: { readonly expression: string; readonly timezone: string } | null;
+  readonly every: string | null;
+  readonly jitter: string | null;
+  readonly priority: string;
+  readonly maxRounds: number;
+  readonly perCluster: object | null;
+  readonly minFailed: number;
+  readonly maxClusters: number;
+  readonly catchUp: string;
+  readonly enabled: boolean;
+  readonly nextDueAt: string | null;
+  readonly nextFireAt: string | null;
+  readonly lastFireId: string | null;
+  readonly createdAt: string;
+  readonly updatedAt: string;
+  readonly deletedAt: string | null;
+}
+
+export interface FireView {
+  readonly id: string;
+  readonly scheduleId: string;
+  readonly projectId: string;
+  readonly dueAt: string;
+  readonly kind: string;
+  readonly state: string;
+  readonly reason: string | null;
+  readonly missedSince: string | null;
+  readonly createdAt: string;
+  readonly endedAt: string | null;
+  readonly tasksSeen: number;
+  readonly tasksTaken: number;
+  readonly clustersSeen: number;
+  readonly clustersTaken: number;
+  readonly leftOut: Readonly<Record<string, number>>;
+}
+
+export interface FireTaskView {
+  readonly taskId: string;
+  readonly state: string;
+  readonly reason: string | null;
+  readonly failed: number | null;
+  readonly clustersSeen: number;
+  readonly clustersTaken: number;
+  readonly requestId: string | null;
+}
+
 export interface TargetView {
   readonly clusterId: string | null;
   readonly scanTypes: readonly string[] | null;

@@ -87,7 +87,7 @@ function idRule(maxLength: number): string {
   return `must be a text of 1 to ${maxLength} visible ASCII characters, and neither . nor ..`;
 }
 
-function rule(name: string, findFault: (value: unknown) => string | null): PropertyDecorator {
+export function rule(name: string, findFault: (value: unknown) => string | null): PropertyDecorator {
   return ValidateBy({
     name,
     validator: {

@@ -1,8 +1,9 @@
 import { DomainError } from '../../domain/domain-error.js';
-import { isUuid } from './ids.js';
+import { ID_LENGTH, isUpstreamId, isUuid } from './ids.js';
 
 export const DEFAULT_LIMIT = 50;
 export const MAX_LIMIT = 200;
+const MAX_ID = Math.max(...Object.values(ID_LENGTH));
 
 export interface Page<T> {
   readonly items: T[];
@@ -29,6 +30,13 @@ export const bigintCursor = (cursor: string | undefined): string | null =>
 /** @returns the place of the last row shown in a list of fixed order; 0 for no cursor */
 export const placeCursor = (cursor: string | undefined): number =>
   Number(decodeCursor(cursor, (key) => /^[1-9]\d{0,5}$/.test(key)) ?? 0);
+
+/** @returns the key of the last row shown, upstream ids of so many columns; null for no cursor */
+export const textCursor = (cursor: string | undefined, columns: number): readonly string[] | null =>
+  decodeCursor(cursor, (key) => isIds(key.split(' '), columns))?.split(' ') ?? null;
+
+const isIds = (ids: readonly string[], columns: number): boolean =>
+  ids.length === columns && ids.every((id) => isUpstreamId(id, MAX_ID));
 
 function decodeCursor(cursor: string | undefined, isKey: (key: string) => boolean): string | null {
   if (cursor === undefined) return null;

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import type { CredentialAuth } from '../../../src/config/app-config.js';
 import { HssClient } from '../../../src/upstream/hss-client.js';
-import type { ClusterScan, ListAnswer, ListPage, ResourceQuery } from '../../../src/upstream/scan-tasks.js';
+import type { ClusterScan, ListAnswer, ListPage, ResourceQuery, TaskQuery } from '../../../src/upstream/scan-tasks.js';
 import {
   limitsOff,
   startSimulator,
@@ -159,6 +159,33 @@ describe('the tasks of a project', () => {
       { taskStatus: 'running', startTime: new Date(now()), endTime: null, estimatedMinutes: 1, scanningClusters: 3 },
     ]);
     expect(pageOf(await client.listTasks({ ...one, taskStatus: 'finished' })).rows).toEqual([]);
+  });
+});
+
+describe('the tasks that a schedule is about', () => {
+  it.each<[string, Partial<TaskQuery>, string[]]>([
+    ['by a part of their name', { taskName: 'prod' }, ['t1', 't2']],
+    ['by what started them', { triggerType: 'schedule' }, ['t2']],
+    ['by what they scan', { scanTypes: ['benchmark'] }, ['t1', 't3']],
+    ['by when they were created', { createdFrom: new Date(Date.UTC(2026, 0, 1) - 7_200_000) }, ['t1', 't2']],
+    ['by all of it', { taskName: 'prod', triggerType: 'manual', scanTypes: ['benchmark', 'cluster_vul'] }, ['t1']],
+  ])('are found %s', async (_title, filter, expected) => {
+    const { client } = await aWorld({
+      tasks: [
+        { ...aTask, taskName: 'prod-east', scanTypes: ['benchmark'], startedAgoMs: 3_600_000 },
+        {
+          ...aTask,
+          taskId: 't2',
+          taskName: 'eu-prod',
+          triggerType: 'schedule',
+          scanTypes: ['cluster_vul'],
+          startedAgoMs: 7_000_000,
+        },
+        { ...aTask, taskId: 't3', taskName: 'stage', scanTypes: ['benchmark'], startedAgoMs: 9_000_000 },
+      ],
+    });
+    const page = pageOf(await client.listTasks(aTaskQuery(filter)));
+    expect(page.rows.map(({ taskId }) => taskId).sort()).toEqual(expected);
   });
 });
 

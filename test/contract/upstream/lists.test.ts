@@ -27,6 +27,20 @@ describe('what is sent', () => {
       '/v5/p1/common/tasks/batch-query?enterprise_project_id=0&limit=10&offset=0',
       '{"task_type":"cluster_scan","task_status":"running"}',
     ],
+    [
+      'for those that a schedule is about',
+      (client) =>
+        client.listTasks(
+          aTaskQuery({
+            taskName: 'prod "1"',
+            createdFrom: new Date(1_767_225_600_000),
+            triggerType: 'manual',
+            scanTypes: ['cluster_vul', 'benchmark'],
+          }),
+        ),
+      '/v5/p1/common/tasks/batch-query?enterprise_project_id=0&limit=200&offset=0',
+      '{"task_type":"cluster_scan","task_name":"prod \\"1\\"","start_create_time":1767225600000,"trigger_type":"manual","cluster_scan_info":{"scan_type_list":["cluster_vul","benchmark"]}}',
+    ],
   ])('%s', async (_title, list, target, body) => {
     const server = await aServer(emptyList);
     await list(aClient(server.port));

@@ -10,7 +10,17 @@ import { readCases } from './bad-input-case.js';
 import { caseRunner, type CaseRunner } from './run-case.js';
 
 const cases = readCases();
-const TABLES = ['project', 'scan_task', 'request', 'target', 'call', 'call_request', 'idempotency_key', 'event'];
+const TABLES = [
+  'project',
+  'scan_task',
+  'request',
+  'target',
+  'call',
+  'call_request',
+  'idempotency_key',
+  'event',
+  'schedule',
+];
 
 let rig: ServiceRig;
 let service: ServiceProcess;

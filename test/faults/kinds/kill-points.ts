@@ -13,6 +13,8 @@ export const KILL_POINTS: readonly Fault[] = [...new Set(CRASH_POINTS.map(groupO
   // Answers that take their time leave calls in the hands of the dead.
   weather: [...BAD_WEATHER, { operation: 'RetryTask', times: null, effect: { kind: 'latency', ms: 60 } }],
   everyMs: 250,
+  // Each of its points is to be passed some ten times, by one of two workers.
+  ...(group === 'schedule' ? { schedules: 60 } : {}),
   during: async (context) => {
     for (const point of CRASH_POINTS.filter((one) => groupOf(one) === group)) await dieAt(point, context);
   },

@@ -126,6 +126,16 @@ export const PROMISES: Readonly<Record<string, string>> = {
   "a caller's answer is about the caller's own request": `
     SELECT c.submission, c.caller, r.caller AS of FROM evidence.client AS c JOIN request AS r ON r.id = c.request_id
      WHERE r.caller <> c.caller OR r.labels ->> 'submission' <> c.submission`,
+  // That none is taken twice is a unique index; each is a fire, or was missed before the one that follows.
+  'no due time of a schedule is lost': `
+    WITH fire AS (
+      SELECT s.id, (s.terms ->> 'every')::interval AS every, f.due_at, coalesce(f.missed_since, f.due_at) AS covered_from,
+             coalesce(lag(f.due_at) OVER (PARTITION BY s.id ORDER BY f.due_at), s.anchor_at) AS before
+        FROM schedule AS s JOIN schedule_fire AS f ON f.schedule_id = s.id AND f.kind = 'scheduled'
+       WHERE s.terms ->> 'every' IS NOT NULL)
+    SELECT * FROM fire WHERE covered_from <> before + every`,
+  'a due time is taken when it has come, and not later than the service was away': `
+    SELECT id, schedule_id, due_at, created_at FROM schedule_fire WHERE kind = 'scheduled' AND created_at < due_at`,
   'the end of a request is told to whoever asked for it': `
     SELECT c.request_id, c.state, c.tries FROM callback AS c
      WHERE c.created_at >= (SELECT since FROM evidence.run)

@@ -6,6 +6,7 @@ import { breaches, type Breaches } from './invariants.js';
 import { Load } from './load.js';
 import { Random } from '../../support/random.js';
 import { leaks } from './secrets.js';
+import { StandingOrders } from './standing-orders.js';
 import { TERMS, type FaultWorld } from './world.js';
 
 /** Long for a machine that does other things too; a run that drains does so in a few seconds. */
@@ -39,6 +40,8 @@ export interface Fault {
   /** Clusters of the tasks. */
   readonly sizes?: readonly number[];
   readonly everyMs?: number;
+  /** Schedules beside the load: so many fires a minute. */
+  readonly schedules?: number;
   readonly during: (context: RunContext) => Promise<void>;
 }
 
@@ -70,7 +73,7 @@ export const BAD_WEATHER: readonly FaultRule[] = (
 
 /** Load and faults, then calm, then judgement. */
 export async function run(world: FaultWorld, options: RunOptions): Promise<Judged> {
-  const { name, seed, weather = BAD_WEATHER, sizes = [12, 20, 30, 8], everyMs = 150, during } = options;
+  const { name, seed, weather = BAD_WEATHER, sizes = [12, 20, 30, 8], everyMs = 150, schedules = 12, during } = options;
   const random = new Random(seed);
   await beginEvidence(world.postgres, TERMS);
   world.simulator.controls.clearLedger();
@@ -85,6 +88,7 @@ export async function run(world: FaultWorld, options: RunOptions): Promise<Judge
     everyMs,
     world.receiver.url(),
   );
+  const orders = await StandingOrders.begin(world, schedules);
   const recoveryMs: Record<string, number> = {};
   let drainMs = 0;
   try {
@@ -94,6 +98,7 @@ export async function run(world: FaultWorld, options: RunOptions): Promise<Judge
     } finally {
       await world.calm();
       await load.stop();
+      await orders.end();
     }
     const from = performance.now();
     await drained(world, options.drainMs ?? DRAIN_MS).catch((error: unknown) => {

@@ -183,7 +183,7 @@ export class FaultWorld {
       await this.postgres.query('INSERT INTO api_key (hash, caller, scopes, projects) VALUES ($1, $2, $3, $4)', [
         createHash('sha256').update(key).digest(),
         caller,
-        ['requests:write', 'requests:read', 'audit:read'],
+        ['requests:write', 'requests:read', 'audit:read', 'schedules:write'],
         ['*'],
       ]);
       this.clients.push({ caller, api: new ApiClient(this.api.url, key) });

@@ -23,6 +23,7 @@ import {
 } from '../../support/calling-world.js';
 import { dropMonths, FailingStatements, keepRows, type Fault } from '../../support/failing-statements.js';
 import { expectInvariants } from '../../support/invariants.js';
+import { aSchedule, failedClusters } from '../../support/schedules.js';
 import { aSweeper } from '../../support/sweeper.js';
 import { testRedisUrl } from '../../support/test-database.js';
 
@@ -52,6 +53,9 @@ const STATE: Readonly<Record<string, string>> = {
   callRequests: 'SELECT count(*)::int FROM call_request',
   listCalls: 'SELECT state::text FROM list_call ORDER BY id',
   lanes: 'SELECT id, failure_streak, last_error_code, paused_until IS NOT NULL AS paused FROM lane ORDER BY id',
+  schedules: 'SELECT next_due_at, next_fire_at, last_fire_id IS NOT NULL AS has_fired FROM schedule',
+  fires: 'SELECT state::text, kind::text, pages, tasks_taken, clusters_taken FROM schedule_fire',
+  fireTasks: 'SELECT task_id, state::text, clusters_taken FROM fire_task',
   events: 'SELECT kind, count(*)::int FROM event GROUP BY kind ORDER BY kind',
 };
 
@@ -300,6 +304,23 @@ const OPERATIONS: Readonly<Record<string, Operation>> = {
   'a lookup that is given up': lookedUp(() => notRead, 3 * HOUR_MS),
   'a call resolved by hand as accepted': byHand('accepted'),
   'a call resolved by hand as not carried out': byHand('not_carried_out'),
+  'a due time of a schedule': {
+    prepare: async () => {
+      await aSchedule(world, { selection: { taskIds: [TASK] } });
+      await world.database.advance(HOUR_MS);
+      return () => world.dueSchedules.take();
+    },
+  },
+  'the end of a scan task of a fire': {
+    prepare: async () => {
+      await aSchedule(world, { selection: { taskIds: [TASK] } });
+      await world.database.advance(HOUR_MS);
+      await world.dueSchedules.take();
+      const turn = await world.lookAtLists();
+      if (turn.kind !== 'started') throw new Error('no page is due');
+      return () => world.settleList(turn.started, failedClusters(['a', 'b', 'c']));
+    },
+  },
   'a verdict that does not come': {
     prepare: async () => {
       await world.settle(await out(), answered.accepted);

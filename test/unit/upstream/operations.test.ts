@@ -57,6 +57,10 @@ describe('ListTasks', () => {
     [{}, {}],
     [{ taskId: 't1' }, { task_id: 't1' }],
     [{ taskStatus: 'running' }, { task_status: 'running' }],
+    [{ taskName: 'prod' }, { task_name: 'prod' }],
+    [{ triggerType: 'schedule' }, { trigger_type: 'schedule' }],
+    [{ createdFrom: new Date(1_800_000_000_000) }, { start_create_time: 1_800_000_000_000 }],
+    [{ scanTypes: ['benchmark'] }, { cluster_scan_info: { scan_type_list: ['benchmark'] } }],
   ])('of %j', (filter, body) => {
     const operation = listTasks(aTaskQuery(filter))!;
     expect(operation).toMatchObject({ method: 'POST', path: ['v5', 'p1', 'common', 'tasks', 'batch-query'] });
