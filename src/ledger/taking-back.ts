@@ -22,6 +22,8 @@ export class TakingBackLedger {
           FROM target AS t JOIN scan_task AS s ON s.id = t.scan_task_id
          WHERE ${isWhole ? Prisma.sql`t.scan_task_id = ${scanTaskId} AND t.state = 'waiting'` : Prisma.sql`t.id = ANY(${[...targetIds]}::bigint[]) AND t.state::text = 'waiting'`}
            AND t.call_ids[array_upper(t.call_ids, 1)] = ${callId}::uuid
+           -- One that waits for another round has had its verdict from this call.
+           AND NOT EXISTS (SELECT 1 FROM scan_item WHERE target_id = t.id AND scan_item.call_id = ${callId}::uuid)
            AND NOT EXISTS (SELECT 1 FROM live_cluster AS l
                             WHERE l.project_id = s.project_id AND l.task_id = s.task_id
                               AND (l.cluster_id = '' OR t.cluster_id IS NULL))

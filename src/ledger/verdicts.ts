@@ -93,21 +93,23 @@ export class VerdictLedger {
            AND cluster_id = ANY (ARRAY(SELECT cluster_id FROM told WHERE frees))
            AND (cluster_id, call_id) IN (SELECT cluster_id, call_id FROM told)
         RETURNING cluster_id),
-      sent AS MATERIALIZED (
-        SELECT t.cluster_id, min(coalesce(part.mask, 0)) AS mask
-          FROM call
-         CROSS JOIN unnest(call.target_ids, call.scan_masks) AS part (id, mask)
-          JOIN target AS t ON t.id = part.id
-         WHERE call.id = ANY (ARRAY(SELECT DISTINCT call_id FROM told))
-           AND t.cluster_id IN (SELECT cluster_id FROM freed) GROUP BY t.cluster_id),
       candidate AS MATERIALIZED (
         SELECT t.id FROM told
          CROSS JOIN (SELECT id FROM scan_task WHERE project_id = ${projectId} AND task_id = ${taskId}) AS s
          CROSS JOIN LATERAL (
                -- Neither its state nor its due time: they would let the planner read all that waits for the task instead.
                SELECT id FROM target WHERE cluster_id = told.cluster_id AND scan_task_id = s.id OFFSET 0) AS t),
+      sent AS MATERIALIZED (
+        SELECT t.cluster_id, min(coalesce(part.mask, 0)) AS mask
+          FROM call
+         CROSS JOIN unnest(call.target_ids, call.scan_masks) AS part (id, mask)
+          -- A call may have 10,000 targets, and the page speaks of 200.
+          JOIN candidate ON candidate.id = part.id
+          JOIN target AS t ON t.id = part.id
+         WHERE call.id = ANY (ARRAY(SELECT DISTINCT call_id FROM told))
+           AND t.cluster_id IN (SELECT cluster_id FROM freed) GROUP BY t.cluster_id),
       mine AS MATERIALIZED (
-        SELECT t.id, t.request_id, t.round, t.state::text AS was, told.reason, told.items,
+        SELECT t.id, t.request_id, t.round, t.state::text AS was, told.call_id AS told_by, told.reason, told.items,
                CASE WHEN t.state::text = 'in_call' OR sent.mask = 0 OR (t.scan_types <> 0 AND t.scan_types & ~sent.mask = 0)
                     THEN told.results[t.scan_types + 1] END AS result,
                t.round < r.max_rounds AND r.expires_at > ${now}::timestamptz + ${pauseMs}::float8 * interval '1 ms' AS may_go_on
@@ -200,8 +202,8 @@ const takeEffect = (now: Date, pauseMs: number): Prisma.Sql => Prisma.sql`
           FROM fate WHERE t.id = fate.id
         RETURNING t.request_id, fate.was, coalesce(t.result::text, 'waiting') AS came),
       items AS (
-        INSERT INTO scan_item (target_id, round, scan_type, status, reason)
-        SELECT fate.id, fate.round, item.type, item.status, item.reason
+        INSERT INTO scan_item (target_id, round, call_id, scan_type, status, reason)
+        SELECT fate.id, fate.round, fate.told_by, item.type, item.status, item.reason
           FROM fate CROSS JOIN jsonb_to_recordset(fate.items) AS item (type text, status text, reason text)
          WHERE fate.result IS NOT NULL ORDER BY fate.id, item.type
         ON CONFLICT DO NOTHING)`;

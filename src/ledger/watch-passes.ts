@@ -71,14 +71,19 @@ export class WatchPassLedger {
     await tx.$executeRaw`UPDATE watch SET due_at = ${dueAt}::timestamptz WHERE scan_task_id = ${scanTaskId}`;
   }
 
-  /** The pass is over: what has no verdict yet is looked at again; a task without any such is not watched any more. */
-  async end(tx: Tx, { scanTaskId, beganAt }: DueWatch, dueAt: Date): Promise<void> {
+  /** A task without any call that waits for verdicts is not watched any more. */
+  async forgetIdle(tx: Tx, scanTaskId: bigint): Promise<void> {
     // Whoever has just had a call accepted has it locked, and that call is only seen by a statement after this one.
     await tx.$queryRaw`SELECT 1 FROM watch WHERE scan_task_id = ${scanTaskId} FOR UPDATE`;
     await tx.$executeRaw`
       DELETE FROM watch
        WHERE scan_task_id = ${scanTaskId}
          AND NOT EXISTS (SELECT 1 FROM call WHERE call.scan_task_id = ${scanTaskId} AND ${IS_WATCHED})`;
+  }
+
+  /** The pass is over: what has no verdict yet is looked at again. */
+  async end(tx: Tx, { scanTaskId, beganAt }: DueWatch, dueAt: Date): Promise<void> {
+    await this.forgetIdle(tx, scanTaskId);
     await tx.$executeRaw`
       UPDATE watch
          SET step = 'running', due_at = ${dueAt}::timestamptz,

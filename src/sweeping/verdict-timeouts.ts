@@ -3,6 +3,7 @@ import { TargetSettler } from '../calling/target-settler.js';
 import { CallLedger } from '../ledger/calls.js';
 import { ChoosingLedger } from '../ledger/choosing.js';
 import { OverdueLedger } from '../ledger/overdue.js';
+import { WatchPassLedger } from '../ledger/watch-passes.js';
 import { crashPoint } from '../platform/crash-points.js';
 import { PrismaService } from '../platform/prisma/prisma.service.js';
 import { Metrics } from '../platform/telemetry/metrics.js';
@@ -18,6 +19,7 @@ export class VerdictTimeouts {
     private readonly choosing: ChoosingLedger,
     private readonly calls: CallLedger,
     private readonly targets: TargetSettler,
+    private readonly watches: WatchPassLedger,
     private readonly metrics: Metrics,
   ) {}
 
@@ -48,6 +50,8 @@ export class VerdictTimeouts {
       const text = `HSS ${state === 'unknown' ? 'may have accepted' : 'accepted'} the call, and no verdict came in time.`;
       const reason = { code: isPhantom ? 'no_effect' : 'verdict_timeout', text };
       const finished = await this.targets.end(tx, { ...call, state }, { result: 'unverified', reason });
+      // Nobody may be reading it: its lane may be closed, or gone.
+      await this.watches.forgetIdle(tx, call.scanTaskId);
       return { finished, isPhantom };
     });
   }

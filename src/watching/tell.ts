@@ -117,8 +117,11 @@ function toTold(
     times: { startTime: row.startTime, endTime: row.endTime },
     reason:
       failed.length > 0 ? { code: 'scan_failed', text: text.slice(0, MAX_TEXT) } : { code: 'scanned', text: null },
-    // Failed ones first: of several of one type only the first is kept.
-    items: [...failed, ...items.filter((item) => !failed.includes(item))],
+    // Failed ones first: of several of one type only the first is kept. One at least says that there was a verdict.
+    items:
+      items.length > 0
+        ? [...failed, ...items.filter((item) => !failed.includes(item))]
+        : [{ type: 'unknown', status: row.scanStatus, reason: null }],
   };
 }
 

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { ApiClient } from '../support/api-client.js';
+import { eventuallyHolds } from '../support/eventually.js';
 import { retryAllOf, retryOf, ServiceRig, type RigTask } from '../support/service-rig.js';
 import { retryCalls } from '../support/upstream-record.js';
 import type { RequestView } from '../support/wire-types.js';
@@ -107,6 +108,22 @@ describe('scans that do not come to an end', () => {
     expect((await finished(id)).counts).toMatchObject({ succeeded: 1, scanFailed: 1, unverified: 1 });
     const [stuck] = await team.targets(id, '&result=unverified');
     expect(stuck).toMatchObject({ clusterId: 'stuck', reason: { code: 'verdict_timeout' } });
+  });
+});
+
+describe('scans that show late', () => {
+  beforeAll(() => open({ scans: { ...scans, visibleAfterMs: 2_500 } }));
+  afterAll(() => rig.close());
+
+  it('are waited for, though the rows of before say that they failed', async () => {
+    const task = planned({ well: ['success'], ill: ['failed'] });
+    const { id } = await team.submit(retryOf(task));
+    await eventuallyHolds(async () => {
+      const [read] = await rig.query('SELECT count(seen_at)::int AS rows FROM live_cluster');
+      expect(read).toEqual({ rows: 2 });
+    });
+    expect((await team.request(id)).counts).toMatchObject({ accepted: 2 });
+    expect((await finished(id)).counts).toMatchObject({ succeeded: 1, scanFailed: 1 });
   });
 });
 

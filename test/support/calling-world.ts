@@ -185,7 +185,15 @@ export class CallingWorld {
     ).onModuleInit();
     this.listStarter = new ListStarter(config, prisma, new Clock(), laneLedger, lists, works);
     this.listSettler = new ListSettler(config, prisma, laneLedger, laneSettler, choosing, lists);
-    this.verdicts = new VerdictTimeouts(prisma, this.overdue, choosing, calls, targets, new Metrics());
+    this.verdicts = new VerdictTimeouts(
+      prisma,
+      this.overdue,
+      choosing,
+      calls,
+      targets,
+      new WatchPassLedger(),
+      new Metrics(),
+    );
   }
 
   static async open({

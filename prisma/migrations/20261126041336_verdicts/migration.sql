@@ -51,6 +51,7 @@ CREATE TABLE "running_list" (
 CREATE TABLE "scan_item" (
     "target_id" BIGINT NOT NULL,
     "round" SMALLINT NOT NULL,
+    "call_id" UUID NOT NULL,
     "scan_type" TEXT NOT NULL,
     "status" TEXT,
     "reason" TEXT,

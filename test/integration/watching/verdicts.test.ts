@@ -108,8 +108,8 @@ describe('the scans of an accepted call', () => {
     expect(await world.state(request)).toBe('finished');
     expect(await effectOf(callId)).toBe('renewed');
     expect(await world.prisma.scanItem.findMany({ orderBy: { targetId: 'asc' }, omit: { targetId: true } })).toEqual([
-      { round: 1, scanType: 'benchmark', status: 'failed', reason: 'timeout' },
-      { round: 1, scanType: 'benchmark', status: 'success', reason: null },
+      { callId, round: 1, scanType: 'benchmark', status: 'failed', reason: 'timeout' },
+      { callId, round: 1, scanType: 'benchmark', status: 'success', reason: null },
     ]);
     const { reasonText } = await world.prisma.target.findFirstOrThrow({ where: { clusterId: 'bad' } });
     expect(reasonText).toBe('benchmark: timeout');
@@ -153,8 +153,6 @@ describe('the scans of an accepted call', () => {
     await world.verdicts.end();
     expect(await world.counts(request)).toEqual({ unverified: 1 });
     expect(await effectOf(callId)).toBe('phantom');
-    await noneRuns();
-    await page([]);
     expect(await world.prisma.watch.count()).toBe(0);
   });
 
@@ -260,6 +258,23 @@ describe('a round', () => {
       { scanType: 'benchmark', reason: 'unknown', round: 1, tried: 1, succeeded: 0 },
       { scanType: 'benchmark', reason: 'timeout', round: 2, tried: 1, succeeded: 1 },
     ]);
+  });
+
+  it('is not taken back by a late answer to the call that its verdict is of', async () => {
+    const request = await world.aRequest({ clusterIds: ['a', 'b'], maxRounds: 2 });
+    const call = await world.startAndSettle(answered.lost);
+    sentAt = call.at;
+    await world.database.advance(45_000 + GRACE_MS);
+    await world.lookUp(clusters([anew('a', 'scanning'), old('b')]));
+    expect(await world.counts(request)).toEqual({ accepted: 1, waiting: 1 });
+    await world.database.advance(POLL_MS);
+    await noneRuns();
+    await page([anew('a', 'failed')]);
+    expect(await world.counts(request)).toEqual({ waiting: 2 });
+    await world.settle(call, answered.accepted);
+    expect(await world.counts(request)).toEqual({ accepted: 1, waiting: 1 });
+    const [taken] = await world.prisma.target.findMany({ where: { state: 'in_call' }, select: { clusterId: true } });
+    expect(taken).toEqual({ clusterId: 'b' });
   });
 
   it('does not follow once the request is cancelled', async () => {
