@@ -103,7 +103,8 @@ async function applyUpTo(
   name: string,
 ): Promise<string[]> {
   let isTransactionLost = false as boolean; // or the compiler takes it for false below: it does not see the listener
-  pool.once('remove', () => (isTransactionLost = true));
+  const onLost = (): void => void (isTransactionLost = true);
+  pool.once('remove', onLost);
   await pool.query('BEGIN');
   try {
     const { appliedMigrationNames } = await engine.applyMigrations({
@@ -117,6 +118,8 @@ async function applyUpTo(
   } catch (error) {
     await pool.query('ROLLBACK').catch(() => undefined); // A lost connection has rolled back already.
     throw new MigrationFailed(name, adapter.scriptError ?? error);
+  } finally {
+    pool.off('remove', onLost);
   }
 }
 
