@@ -1,6 +1,7 @@
 import { ApiPropertyOptional } from '@nestjs/swagger';
 import { IsIn, Matches } from 'class-validator';
 import { CALL_STATES, type CallState } from '../domain/call.js';
+import { CALL_EFFECTS, type CallEffect } from '../domain/verdict.js';
 import { IsClusterId, IsProjectId, IsTaskId, MayBeAbsent, Rfc3339Date } from '../platform/http/dto-rules.js';
 import { PageQueryDto } from '../platform/http/page-query.dto.js';
 
@@ -24,6 +25,14 @@ export class CallQueryDto extends PageQueryDto {
   @MayBeAbsent()
   @IsIn(CALL_STATES)
   state?: CallState;
+
+  @ApiPropertyOptional({
+    enum: CALL_EFFECTS,
+    description: '`phantom`: accepted by HSS, and never seen to do anything.',
+  })
+  @MayBeAbsent()
+  @IsIn(CALL_EFFECTS)
+  effect?: CallEffect;
 
   @ApiPropertyOptional({ type: String, example: 'APIGW.0308' })
   @MayBeAbsent()

@@ -32,7 +32,7 @@ export class CallReader {
 
   /** Newest first. */
   list(query: CallQueryDto, principal: Principal): Promise<Page<CallDto>> {
-    const { projectId, taskId, clusterId, state, errorCode, since, until } = query;
+    const { projectId, taskId, clusterId, state, effect, errorCode, since, until } = query;
     return this.page(query, [
       principal.projects === '*' ? null : Prisma.sql`c.project_id = ANY(${[...principal.projects]}::text[])`,
       projectId === undefined ? null : Prisma.sql`c.project_id = ${projectId}`,
@@ -41,6 +41,7 @@ export class CallReader {
         ? null
         : Prisma.sql`c.id IN (SELECT unnest(call_ids) FROM target WHERE cluster_id = ${clusterId})`,
       state === undefined ? null : Prisma.sql`c.state = ${state}::call_state`,
+      effect === undefined ? null : Prisma.sql`c.effect = ${effect}::call_effect`,
       errorCode === undefined ? null : Prisma.sql`c.error_code = ${errorCode}`,
       since === undefined ? null : Prisma.sql`c.started_at >= ${since}::timestamptz`,
       until === undefined ? null : Prisma.sql`c.started_at < ${until}::timestamptz`,

@@ -136,6 +136,7 @@ describe('a call that HSS accepts and forgets', () => {
     expect((await finished(id)).counts).toMatchObject({ total: 2, unverified: 2 });
     expect((await team.targets(id))[0]).toMatchObject({ reason: { code: 'no_effect' } });
     expect((await team.calls(id))[0]).toMatchObject({ state: 'accepted', effect: 'phantom' });
+    expect((await team.get('/v1/calls?effect=phantom')).body.items).toHaveLength(1);
     const metrics = await fetch(`${team.baseUrl}/metrics`, {
       headers: { authorization: `Bearer ${(await rig.operator()).key}` },
     });

@@ -91,6 +91,9 @@ CREATE INDEX "watch_view_idx" ON "watch"("project_id", "enterprise_project_id", 
 -- CreateIndex
 CREATE INDEX "call_watched_idx" ON "call"("scan_task_id") WHERE (verdict_due_at IS NOT NULL);
 
+-- CreateIndex
+CREATE INDEX "call_phantom_idx" ON "call"("project_id", "id") WHERE (effect = 'phantom'::call_effect);
+
 -- What Prisma does not know ------------------------------------------------------------------------------------------
 
 ALTER TABLE "watch" SET (fillfactor = 70);
