@@ -12,7 +12,7 @@ import { CallReader } from './call-reader.js';
 @ApiTags('calls')
 @ApiBearerAuth()
 @ApiProblems(401, 403, 404, 503)
-@NeedsScope('requests:read', 'audit:read')
+@NeedsScope('requests:read', 'audit:read', 'ops')
 @Controller('v1')
 export class CallsController {
   constructor(private readonly calls: CallReader) {}

@@ -13,7 +13,7 @@ const MAX_ROWS = 500;
 @ApiTags('audit')
 @ApiBearerAuth()
 @ApiProblems(400, 401, 403, 404, 503)
-@NeedsScope('requests:read', 'audit:read')
+@NeedsScope('requests:read', 'audit:read', 'ops')
 @Controller('v1/retry-outcomes')
 export class RetryOutcomesController {
   constructor(private readonly prisma: PrismaService) {}

@@ -103,7 +103,7 @@ export const envVariables = {
   lookupGrace: wait(
     'LOOKUP_GRACE',
     policy.lookup.graceMs,
-    'after a lost call has lost its lease, before it is looked up: its effect may not show sooner',
+    'how long an effect may take to show: before a lost call is looked up, and before old times count for a verdict',
   ),
   lookupBackoffBase: wait('LOOKUP_BACKOFF_BASE', policy.lookup.backoff.baseMs, 'first wait after a lookup that failed'),
   lookupBackoffCap: wait('LOOKUP_BACKOFF_CAP', policy.lookup.backoff.capMs, 'longest wait after a lookup that failed'),

@@ -5,7 +5,10 @@ export interface BackoffPolicy {
 
 /** How the fate of unknown calls is found out. */
 export interface LookupPolicy {
-  /** After the end of the lease: before it, an old failure may only be a new one that does not show yet. */
+  /**
+   * How long an effect may take to show. Before a lost call is looked up, from the end of its lease: an old failure may only be a new one
+   * that does not show yet. Before old times count for a verdict, from the acceptance.
+   */
   readonly graceMs: number;
   /** Between tries, where the upstream cannot be read. */
   readonly backoff: BackoffPolicy;

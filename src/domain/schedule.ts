@@ -78,11 +78,11 @@ export type FireState = (typeof FIRE_STATES)[number];
 /** Why a due time came to nothing. */
 export type SkipReason = 'still_open' | 'missed';
 /** Why a fire was not read to its end. */
-export type FailReason = 'not_listed' | 'refused' | 'not_read_in_time' | 'deleted';
+export type FailReason = 'not_readable' | 'refused' | 'not_read_in_time' | 'deleted';
 
 /** Why a scan task was left out. */
 export type TaskLeftOut =
-  'no_failures' | 'below_min_failed' | 'too_many' | 'max_clusters' | 'refused' | 'not_listed' | 'nothing_left';
+  'no_failures' | 'below_min_failed' | 'too_many' | 'max_clusters' | 'refused' | 'not_readable' | 'nothing_left';
 
 /** Why a failed cluster was left out. */
 export const CLUSTERS_LEFT_OUT = [

@@ -1,9 +1,10 @@
 import { isNewScan, type KnownScan, type SeenScan } from './fate.js';
 
 /**
- * What an accepted call has shown of itself in the lists, in the order in which it becomes known: nothing; something (it scans, or it
- * has not failed any more); times after its sending. `kept`: something, but the upstream has left the times as they were. `phantom`:
- * nothing until the end.
+ * What an accepted call has shown of itself in the lists, in the order in which it becomes known. `none`; `seen`: its task was seen
+ * running after it, a lookup has found it carried out, or a cluster of it scans or has not failed any more; `renewed`: a row has times
+ * after its sending. `kept`: a whole pass after the grace has found `seen` and no new times, so that the upstream leaves times as they
+ * were. `phantom`: it was looked at, and nothing until the end.
  */
 export const CALL_EFFECTS = ['none', 'seen', 'renewed', 'kept', 'phantom'] as const;
 export type CallEffect = (typeof CALL_EFFECTS)[number];

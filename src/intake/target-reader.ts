@@ -48,7 +48,7 @@ export class TargetReader {
   async list(requestId: string, projectId: string, filter: TargetFilter): Promise<Page<TargetDto>> {
     const after = bigintCursor(filter.cursor);
     const rows = await this.prisma.$queryRaw<TargetRow[]>`
-      SELECT page.*, (SELECT json_agg(json_build_object('round', item.round, 'scanType', item.scan_type, 'status', item.status,
+      SELECT page.*, (SELECT json_agg(json_build_object('round', item.round, 'callId', item.call_id, 'scanType', item.scan_type, 'status', item.status,
                                                         'reason', item.reason) ORDER BY item.round, item.scan_type)
                         FROM scan_item AS item WHERE item.target_id = page.id) AS scans
         FROM (

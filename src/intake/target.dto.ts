@@ -10,6 +10,12 @@ export class ReasonDto {
 
 export class ScanItemDto {
   @ApiProperty({ type: Number, description: 'The round at whose end HSS said so.' }) round!: number;
+  @ApiProperty({
+    type: String,
+    format: 'uuid',
+    description: 'The call whose scan it was; of another target, where it was shared.',
+  })
+  callId!: string;
   @ApiProperty({ type: String, description: 'As HSS names it; "unknown" where it names none.' }) scanType!: string;
   @ApiProperty({ enum: ['scanning', 'success', 'failed'], nullable: true }) status!: string | null;
   @ApiProperty({ type: String, nullable: true, description: 'Why it failed, in the words of HSS.' }) reason!:

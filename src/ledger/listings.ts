@@ -24,6 +24,8 @@ export interface ListedCluster {
   readonly clusterId: string;
   readonly scanStatus: string | null;
   readonly failedTypes: number;
+  /** Why, by scan type, of the items that failed. */
+  readonly reasons: Readonly<Record<string, string | null>>;
   readonly startTime: Date | null;
   readonly endTime: Date | null;
 }
@@ -113,14 +115,15 @@ export class ListingLedger {
     if (rows.length === 0) return;
     const distinct = [...new Map(rows.map((row) => [row.clusterId, row])).values()];
     await tx.$executeRaw`
-      INSERT INTO listed_cluster (scan_task_id, cluster_id, scan_status, failed_types, start_time, end_time)
-      SELECT ${scanTaskId}, row.*
+      INSERT INTO listed_cluster (scan_task_id, cluster_id, scan_status, failed_types, reasons, start_time, end_time)
+      SELECT ${scanTaskId}, row.id, row.status, row.types, row.reasons::jsonb, row.start_time, row.end_time
         FROM unnest(${distinct.map((row) => row.clusterId)}::text[], ${distinct.map((row) => row.scanStatus)}::text[],
                     ${distinct.map((row) => row.failedTypes)}::smallint[], ${distinct.map((row) => row.startTime)}::timestamptz[],
-                    ${distinct.map((row) => row.endTime)}::timestamptz[]) AS row (id, status, types, start_time, end_time)
+                    ${distinct.map((row) => row.endTime)}::timestamptz[], ${distinct.map((row) => JSON.stringify(row.reasons))}::text[])
+             AS row (id, status, types, start_time, end_time, reasons)
        ORDER BY row.id
       ON CONFLICT (scan_task_id, cluster_id) DO UPDATE
-         SET scan_status = excluded.scan_status, failed_types = excluded.failed_types, start_time = excluded.start_time,
+         SET scan_status = excluded.scan_status, failed_types = excluded.failed_types, reasons = excluded.reasons, start_time = excluded.start_time,
              end_time = excluded.end_time`;
   }
 

@@ -180,7 +180,7 @@ export class FireLedger {
            SET state = 'failed', reason = ${reason}, page_due_at = NULL, ended_at = (SELECT rescan_now())
          WHERE state = 'open' AND ${condition} RETURNING id),
       unread AS (
-        UPDATE fire_task AS t SET state = 'left_out', reason = 'not_listed'
+        UPDATE fire_task AS t SET state = 'left_out', reason = 'not_readable'
           FROM ended WHERE t.fire_id = ended.id AND t.state = 'waiting')
       SELECT count(*)::int AS n FROM ended`;
     return row?.n ?? 0;

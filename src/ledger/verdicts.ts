@@ -33,7 +33,8 @@ export interface Told {
   readonly results: readonly (TargetResult | null)[];
   /** Each of its targets in the call has a verdict: others may have it. */
   readonly frees: boolean;
-  readonly reason: { readonly code: string; readonly text: string | null };
+  /** Why, by the scan types wanted; null where nothing is to be said. */
+  readonly texts: readonly (string | null)[];
   /** Of the scan; null where the cluster is gone. */
   readonly times: KnownScan | null;
   readonly items: readonly { readonly type: string; readonly status: string | null; readonly reason: string | null }[];
@@ -55,8 +56,10 @@ export class VerdictLedger {
                WHERE project_id = ${projectId} AND task_id = ${taskId} AND cluster_id = t.cluster_id) AS known,
              coalesce((SELECT jsonb_object_agg(item.scan_type, item.reason) FROM scan_item AS item
                         WHERE item.target_id = min(t.id) AND item.round = max(t.round) - 1 AND item.status = 'failed'),
-                      (SELECT reasons FROM listed_cluster
-                        WHERE scan_task_id = ${scanTaskId} AND cluster_id = t.cluster_id AND max(t.round) = 1)) AS before
+                      -- What was listed after the call is not what had failed before it.
+                      (SELECT listed.reasons FROM listing AS l JOIN listed_cluster AS listed USING (scan_task_id)
+                        WHERE l.scan_task_id = ${scanTaskId} AND l.began_at <= call.started_at
+                          AND listed.cluster_id = t.cluster_id AND max(t.round) = 1)) AS before
         FROM unnest(${[...clusterIds]}::text[]) AS page (id)
         JOIN target AS t ON t.cluster_id = page.id AND t.scan_task_id = ${scanTaskId} AND t.state = 'in_call'
         JOIN call ON call.id = t.call_id AND ${IS_WATCHED}
@@ -84,9 +87,9 @@ export class VerdictLedger {
   ): Promise<Move[]> {
     return tx.$queryRaw<Move[]>`
       WITH told AS MATERIALIZED (
-        SELECT "clusterId" AS cluster_id, "callId" AS call_id, results, frees, reason, items
+        SELECT "clusterId" AS cluster_id, "callId" AS call_id, results, frees, texts, items
           FROM jsonb_to_recordset(${JSON.stringify(told)}::jsonb)
-               AS t ("clusterId" text, "callId" uuid, results text[], frees boolean, reason jsonb, items jsonb)),
+               AS t ("clusterId" text, "callId" uuid, results text[], frees boolean, texts text[], items jsonb)),
       freed AS MATERIALIZED (
         DELETE FROM live_cluster
          WHERE project_id = ${projectId} AND task_id = ${taskId}
@@ -109,7 +112,7 @@ export class VerdictLedger {
          WHERE call.id = ANY (ARRAY(SELECT DISTINCT call_id FROM told))
            AND t.cluster_id IN (SELECT cluster_id FROM freed) GROUP BY t.cluster_id),
       mine AS MATERIALIZED (
-        SELECT t.id, t.request_id, t.round, t.state::text AS was, told.call_id AS told_by, told.reason, told.items,
+        SELECT t.id, t.request_id, t.round, t.state::text AS was, told.call_id AS told_by, told.texts[t.scan_types + 1] AS text, told.items,
                CASE WHEN t.state::text = 'in_call' OR sent.mask = 0 OR (t.scan_types <> 0 AND t.scan_types & ~sent.mask = 0)
                     THEN told.results[t.scan_types + 1] END AS result,
                t.round < r.max_rounds AND r.expires_at > ${now}::timestamptz + ${pauseMs}::float8 * interval '1 ms' AS may_go_on
@@ -197,8 +200,9 @@ const takeEffect = (now: Date, pauseMs: number): Prisma.Sql => Prisma.sql`
                split_parent = CASE WHEN fate = 'round' THEN NULL ELSE t.split_parent END,
                split_half = CASE WHEN fate = 'round' THEN NULL ELSE t.split_half END,
                result = CASE WHEN fate = 'end' THEN fate.result END::target_result,
-               reason_code = CASE WHEN fate = 'end' THEN fate.reason ->> 'code' END,
-               reason_text = CASE WHEN fate = 'end' THEN fate.reason ->> 'text' END
+               reason_code = CASE WHEN fate = 'end' THEN CASE fate.result WHEN 'succeeded' THEN 'scanned' WHEN 'not_found' THEN 'not_listed'
+                                                                           ELSE fate.result END END,
+               reason_text = CASE WHEN fate = 'end' THEN fate.text END
           FROM fate WHERE t.id = fate.id
         RETURNING t.request_id, fate.was, coalesce(t.result::text, 'waiting') AS came),
       items AS (

@@ -150,7 +150,7 @@ export class FireReader implements ListWork, OnModuleInit {
       await this.fires.postpone(tx, fire.id, failures, new Date(now.getTime() + waitMs));
       return [];
     }
-    const reason = kind === 'rejected' ? 'refused' : 'not_listed';
+    const reason = kind === 'rejected' ? 'refused' : 'not_readable';
     if (fire.taskId === null) {
       await this.fires.fail(tx, fire.id, reason);
       return [];

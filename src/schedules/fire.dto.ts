@@ -26,7 +26,7 @@ export class FireDto {
     type: String,
     nullable: true,
     description:
-      'Skipped as `still_open` or `missed`; failed as `not_listed`, `refused`, `not_read_in_time` or `deleted`.',
+      'Skipped as `still_open` or `missed`; failed as `not_readable`, `refused`, `not_read_in_time` or `deleted`.',
   })
   reason!: string | null;
   @moment('Due times from this one on passed before it while the service was away.') missedSince!: Date | null;
@@ -59,7 +59,7 @@ export class FireTaskDto {
     type: String,
     nullable: true,
     description:
-      'Left out for `no_failures`, `below_min_failed`, `too_many`, `max_clusters`, `nothing_left`, `refused` or `not_listed`.',
+      'Left out for `no_failures`, `below_min_failed`, `too_many`, `max_clusters`, `nothing_left`, `refused` or `not_readable`.',
   })
   reason!: string | null;
   @ApiProperty({ type: Number, nullable: true, description: 'Failed clusters, as HSS said.' }) failed!: number | null;

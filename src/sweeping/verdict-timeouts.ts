@@ -2,7 +2,7 @@ import { Injectable, Logger } from '@nestjs/common';
 import { TargetSettler } from '../calling/target-settler.js';
 import { CallLedger } from '../ledger/calls.js';
 import { ChoosingLedger } from '../ledger/choosing.js';
-import { OverdueLedger } from '../ledger/overdue.js';
+import { OverdueLedger, type OverdueCall } from '../ledger/overdue.js';
 import { WatchPassLedger } from '../ledger/watch-passes.js';
 import { crashPoint } from '../platform/crash-points.js';
 import { PrismaService } from '../platform/prisma/prisma.service.js';
@@ -24,17 +24,24 @@ export class VerdictTimeouts {
   ) {}
 
   async end(): Promise<void> {
-    for (const { id } of await this.overdue.overdueVerdicts()) {
-      const { finished, isPhantom } = await this.endOne(id);
-      this.metrics.requestsEnded(finished.length);
-      if (isPhantom) this.phantomFound(id);
-      crashPoint('sweep.verdict_ended');
+    for (const call of await this.overdue.overdueVerdicts()) {
+      // One row that cannot be mended must not keep the others from it.
+      await this.endAndTell(call).catch((error: unknown) => {
+        this.logger.error({ msg: 'a call without a verdict could not be ended', callId: call.id, err: error });
+      });
     }
   }
 
-  private phantomFound(callId: string): void {
+  private async endAndTell(call: OverdueCall): Promise<void> {
+    const { finished, isPhantom } = await this.endOne(call.id);
+    this.metrics.requestsEnded(finished.length);
+    if (isPhantom) this.phantomFound(call);
+    crashPoint('sweep.verdict_ended');
+  }
+
+  private phantomFound({ id: callId, laneId }: OverdueCall): void {
     this.metrics.phantomFound();
-    this.logger.warn({ msg: 'HSS accepted a call that never showed any effect', callId });
+    this.logger.error({ msg: 'HSS accepted a call that never showed any effect', callId, laneId, alarm: true });
   }
 
   private endOne(callId: string): Promise<{ finished: string[]; isPhantom: boolean }> {

@@ -13,6 +13,12 @@ import { PrismaService, type Tx } from '../platform/prisma/prisma.service.js';
 import type { ListCallAnswer } from './list-answer.js';
 import type { StartedList } from './list-starter.js';
 
+export interface ListSettled {
+  readonly finishedRequests: readonly string[];
+  /** Something is wrong that only an operator can mend. */
+  readonly alarm: boolean;
+}
+
 /** Draws the consequence of a page, for its lane and for those who waited for it, in one transaction. */
 @Injectable()
 export class ListSettler {
@@ -25,28 +31,27 @@ export class ListSettler {
     private readonly lists: ListCallLedger,
   ) {}
 
-  /** @returns the requests that ended by it */
-  settle(lane: Lane, started: StartedList, answer: ListCallAnswer): Promise<string[]> {
+  settle(lane: Lane, started: StartedList, answer: ListCallAnswer): Promise<ListSettled> {
     const { job } = started;
     const { outcome } = answer;
     const scope: ThrottlePolicy = outcome.kind === 'throttled' ? outcome.policy : 'user';
     return this.prisma.transact(async (tx) => {
       await this.lanes.lock(tx, lane.id, scope);
       if (job.scanTaskId !== null) await this.choosing.awaitTask(tx, job.scanTaskId);
-      const now = await this.endListCall(tx, lane, started, answer);
-      if (!now) return [];
+      const ended = await this.endListCall(tx, lane, started, answer);
+      if (!ended) return { finishedRequests: [], alarm: false };
       crashPoint('list.ended');
-      return job.apply(tx, answer, now);
+      return { finishedRequests: await job.apply(tx, answer, ended.now), alarm: ended.alarm };
     });
   }
 
-  /** @returns when; null where somebody else has ended it */
+  /** Null where somebody else has ended it. */
   private async endListCall(
     tx: Tx,
     lane: Lane,
     { listId, startedAt }: StartedList,
     { outcome, sent, durationMs }: ListCallAnswer,
-  ): Promise<Date | null> {
+  ): Promise<{ now: Date; alarm: boolean } | null> {
     const retried: CallOutcome = outcome.kind === 'read' ? { kind: 'accepted', evidence: outcome.evidence } : outcome;
     const facts = { ...(await this.lanes.facts(tx, lane.id)), startedAt };
     const context = { ...facts, rangeType: 'specific_cluster', clusterCount: 1, attempts: 0, sent } as const;
@@ -61,6 +66,6 @@ export class ListSettler {
     });
     if (!ended) return null;
     await this.laneSettler.apply(tx, facts, decision.lane, retried, sent);
-    return facts.now;
+    return { now: facts.now, alarm: decision.alarm };
   }
 }

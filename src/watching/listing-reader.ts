@@ -206,5 +206,10 @@ function toListed({ clusterId, scanStatus, startTime, endTime, items }: ClusterS
   // An item in a state that we do not know may have failed as well.
   const isKnown = known.length === failed.length && items.every(({ status }) => status !== null);
   const failedTypes = isKnown ? toMask(known) : 0;
-  return { clusterId, scanStatus, failedTypes, startTime, endTime };
+  const reasons = Object.fromEntries(
+    items.flatMap(({ scanType, status, failedReason }) =>
+      scanType !== null && status === 'failed' ? [[scanType, failedReason]] : [],
+    ),
+  );
+  return { clusterId, scanStatus, failedTypes, reasons, startTime, endTime };
 }

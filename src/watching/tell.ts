@@ -61,7 +61,7 @@ export const gone = ({ clusterId, callId }: WatchedCluster): Told => ({
   results: MASKS.map(() => 'not_found' as const),
   frees: true,
   times: null,
-  reason: { code: 'not_listed', text: 'HSS accepted the call, and does not list the cluster any more.' },
+  texts: MASKS.map(() => 'HSS accepted the call, and does not list the cluster any more.'),
   items: [],
 });
 
@@ -108,21 +108,27 @@ function toTold(
     reason: failedReason,
   }));
   const failed = items.filter(({ status }) => status === 'failed');
-  const text = failed.map(({ type, reason }) => `${type}: ${reason ?? 'no reason given'}`).join('; ');
   return {
     clusterId,
     callId,
     results,
     frees,
     times: { startTime: row.startTime, endTime: row.endTime },
-    reason:
-      failed.length > 0 ? { code: 'scan_failed', text: text.slice(0, MAX_TEXT) } : { code: 'scanned', text: null },
+    texts: results.map((result, mask) => (result === 'scan_failed' ? textOf(failed, mask) : null)),
     // Failed ones first: of several of one type only the first is kept. One at least says that there was a verdict.
     items:
       items.length > 0
         ? [...failed, ...items.filter((item) => !failed.includes(item))]
         : [{ type: 'unknown', status: row.scanStatus, reason: null }],
   };
+}
+
+/** Of those that were wanted; null where HSS told of none. */
+function textOf(failed: Told['items'], mask: ScanMask): string | null {
+  const wanted = fromMask(mask);
+  const told = failed.filter(({ type }) => !wanted || (wanted as readonly string[]).includes(type));
+  const text = told.map(({ type, reason }) => `${type}: ${reason ?? 'no reason given'}`).join('; ');
+  return text === '' ? null : text.slice(0, MAX_TEXT);
 }
 
 /** Those that are known to have failed before; where nobody had read them, those that were sent. */

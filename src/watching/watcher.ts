@@ -71,13 +71,14 @@ export class Watcher implements Looker, OnModuleInit {
     if (outcome.kind === 'blocked' && outcome.by === 'authentication') {
       this.scanTasks.renewCredential(lane.credential.name);
     }
-    this.metrics.requestsEnded((await this.settler.settle(lane, started, answer)).length);
+    const { finishedRequests, alarm } = await this.settler.settle(lane, started, answer);
+    this.metrics.requestsEnded(finishedRequests.length);
     crashPoint('list.settled');
     job.settled?.();
     this.metrics.listCallEnded(started.purpose, outcome.kind);
     const due = job.dueAfter?.(answer) ?? [];
     await this.bells.ring(due.flatMap((of) => lanesServing(this.lanes, job.projectId, of)).map(({ id }) => id));
-    this.logger.log({
+    const line = {
       msg: `${started.purpose} ${outcome.kind}`,
       listId: started.listId,
       callId: job.callId,
@@ -86,7 +87,9 @@ export class Watcher implements Looker, OnModuleInit {
       httpStatus: outcome.evidence.httpStatus,
       errorCode: outcome.evidence.errorCode,
       durationMs: answer.durationMs,
-    });
+    };
+    if (alarm) this.logger.error({ ...line, alarm: true });
+    else this.logger.log(line);
   }
 
   private async read(lane: Lane, started: StartedList): Promise<ListCallAnswer> {

@@ -73,6 +73,10 @@ describe('what became of a retry', () => {
     const task = rig.task(230);
     const { id } = await team.submit(retryAllOf(task));
     expect((await finished(id)).counts).toMatchObject({ total: 230, succeeded: 230 });
+    // Its listing has told why they had failed.
+    const { body } = await team.get('/v1/retry-outcomes');
+    const first = body.items.filter((item: { round: number }) => item.round === 1);
+    expect(first.some((item: { reason: string }) => item.reason !== 'unknown')).toBe(true);
   });
 
   it('is told to others who wait for the same cluster', async () => {

@@ -330,8 +330,8 @@ export class CallingWorld {
     return started;
   }
 
-  settleList(started: StartedList, answer: ListCallAnswer, lane = this.listLane): Promise<string[]> {
-    return this.listSettler.settle(lane, started, answer);
+  async settleList(started: StartedList, answer: ListCallAnswer, lane = this.listLane): Promise<readonly string[]> {
+    return (await this.listSettler.settle(lane, started, answer)).finishedRequests;
   }
 
   /** The request's counts that are not 0. */

@@ -100,6 +100,7 @@ export interface TargetView {
   readonly reason: { readonly code: string; readonly text: string | null } | null;
   readonly scans: readonly {
     readonly round: number;
+    readonly callId: string;
     readonly scanType: string;
     readonly status: string | null;
     readonly reason: string | null;

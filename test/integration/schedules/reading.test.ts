@@ -238,12 +238,12 @@ describe('an answer', () => {
       await world.database.advance(5 * 60_000);
     }
     await world.list(failedClusters(['a']));
-    expect(await tasksOf(schedule)).toEqual({ t1: 'not_listed', t2: 'submitted' });
+    expect(await tasksOf(schedule)).toEqual({ t1: 'not_readable', t2: 'submitted' });
   });
 
   it.each([
     ['refused', answered.badTask, 1],
-    ['not_listed', answered.lost, 5],
+    ['not_readable', answered.lost, 5],
   ])('to the list of scan tasks that comes to nothing ends the fire as %s', async (reason, outcome, times) => {
     const schedule = await fired();
     for (let tries = 0; tries < times; tries += 1) {

@@ -203,6 +203,7 @@ describe('the scans of an accepted call', () => {
     ] as const;
     await page([anew('a', 'failed', { items })]);
     expect(await world.counts(request)).toEqual({ succeeded: 1 });
+    expect((await world.targets(request))['a']).toMatchObject({ result: 'succeeded', reasonCode: 'scanned' });
   });
 });
 

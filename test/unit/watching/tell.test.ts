@@ -51,7 +51,11 @@ describe('what a page tells', () => {
     expect(told?.results[1]).toBe('scan_failed');
     expect(told?.results[4]).toBe('succeeded');
     expect(told?.frees).toBe(true);
-    expect(told?.reason).toEqual({ code: 'scan_failed', text: 'cluster_vul: no agent' });
+    expect([told?.texts[0], told?.texts[1], told?.texts[4]]).toEqual([
+      'cluster_vul: no agent',
+      'cluster_vul: no agent',
+      null,
+    ]);
   });
 
   it('frees no cluster of which one wanted scan type has none yet', () => {
@@ -88,6 +92,6 @@ describe('what a page tells', () => {
 });
 
 it('a cluster that is gone is not found, whatever was wanted of it', () => {
-  expect(gone(watched())).toMatchObject({ frees: true, reason: { code: 'not_listed' } });
+  expect(gone(watched())).toMatchObject({ frees: true, times: null, items: [] });
   expect(new Set(gone(watched()).results)).toEqual(new Set(['not_found']));
 });
