@@ -135,7 +135,8 @@ export class Caller implements Looker, OnModuleInit {
     if (!serverDate) return;
     const startedAt = new Date(call.at.getTime() - call.clockOffsetMs);
     const offsetMs = clockOffsetMs(serverDate, startedAt, elapsedMs);
-    if (Math.abs(offsetMs - call.clockOffsetMs) > CLOCK_STEP_MS) {
+    // It is known no better than the answer was quick.
+    if (Math.abs(offsetMs - call.clockOffsetMs) > CLOCK_STEP_MS + elapsedMs) {
       await this.lanes.saveClockOffset(call.credential, offsetMs);
     }
   }

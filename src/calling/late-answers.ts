@@ -32,7 +32,7 @@ export class LateAnswers {
     if (!(await this.calls.acceptLate(tx, call, targetIds, verdictDueAt))) return null;
     await lockRequests(tx, [...new Set(moves.map(({ requestId }) => requestId))]);
     const finishedRequests = await applyMoves(tx, moves);
-    await this.watches.begin(tx, call.id, call.now, this.config.policy.verdict.poll.baseMs);
+    await this.watches.begin(tx, call.id, call.now, this.config.policy.verdict.poll);
     return { decision, finishedRequests };
   }
 }

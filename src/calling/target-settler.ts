@@ -145,7 +145,7 @@ export class TargetSettler {
   /** From now on its scans are watched; as soon as it is known which these are. A watch is locked last of all. */
   private async watch(tx: Tx, { id, now, clusterCount }: CallFacts): Promise<void> {
     if (clusterCount === 0) return;
-    await this.watches.begin(tx, id, now, this.config.policy.verdict.poll.baseMs);
+    await this.watches.begin(tx, id, now, this.config.policy.verdict.poll);
   }
 
   /** The clusters of an accepted call for a whole task are known now: it holds these, and no others. */

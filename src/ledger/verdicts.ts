@@ -67,11 +67,17 @@ export class VerdictLedger {
        GROUP BY t.cluster_id, call.id, cs.clock_offset_ms`;
   }
 
-  /** A pass has shown them, or asked for them in vain. */
-  async markSeen(tx: Tx, { projectId, taskId }: DueWatch, clusterIds: readonly string[], now: Date): Promise<void> {
+  /** A pass has shown those of its calls, or asked for them in vain. Those of another view of the task are judged by its own passes. */
+  async markSeen(
+    tx: Tx,
+    { scanTaskId, projectId, taskId }: DueWatch,
+    { clusterIds, scanning }: { readonly clusterIds: readonly string[]; readonly scanning: readonly string[] },
+    now: Date,
+  ): Promise<void> {
     await tx.$executeRaw`
-      UPDATE live_cluster SET seen_at = ${now}::timestamptz
-       WHERE project_id = ${projectId} AND task_id = ${taskId} AND cluster_id = ANY(${[...clusterIds]}::text[])`;
+      UPDATE live_cluster SET seen_at = ${now}::timestamptz, scanning = cluster_id = ANY(${[...scanning]}::text[])
+       WHERE project_id = ${projectId} AND task_id = ${taskId} AND cluster_id = ANY(${[...clusterIds]}::text[])
+         AND call_id IN (SELECT id FROM call WHERE scan_task_id = ${scanTaskId} AND verdict_due_at IS NOT NULL)`;
   }
 
   /**
@@ -163,12 +169,17 @@ export class VerdictLedger {
       UPDATE call SET effect = 'seen' FROM locked WHERE call.id = locked.id`;
   }
 
-  /** A whole pass that began after the grace has shown no time after their sending: the upstream leaves times as they were. */
+  /**
+   * A whole pass that began after the grace, with the task at rest, has shown no time after their sending and nothing that scans: the
+   * upstream leaves times as they were.
+   */
   async keepTimes(tx: Tx, { scanTaskId, beganAt }: DueWatch, graceMs: number): Promise<void> {
     await tx.$executeRaw`
       UPDATE call SET effect = 'kept'
        WHERE scan_task_id = ${scanTaskId} AND ${IS_WATCHED} AND effect = 'seen'
-         AND finished_at + ${graceMs}::float8 * interval '1 ms' <= ${beganAt}::timestamptz`;
+         AND cluster_count > 0 AND finished_at + ${graceMs}::float8 * interval '1 ms' <= ${beganAt}::timestamptz
+         AND NOT EXISTS (SELECT 1 FROM live_cluster AS l
+                          WHERE l.call_id = call.id AND (l.scanning OR coalesce(l.seen_at, '-infinity') < ${beganAt}::timestamptz))`;
   }
 
   /** Ends the watch over calls that no target is in any more. */

@@ -23,7 +23,7 @@ export class WatchPassLedger {
        WHERE w.scan_task_id = due.scan_task_id AND s.id = w.scan_task_id
       RETURNING s.id AS "scanTaskId", s.project_id AS "projectId", s.task_id AS "taskId",
                 s.enterprise_project_id AS "enterpriseProjectId", w.step::text AS step, w."offset", w.asked_alone AS "askedAlone",
-                w.since, w.began_at AS "beganAt"`;
+                w.since, w.began_at AS "beganAt", w.at_rest AS "atRest", w.failures`;
     return row ?? null;
   }
 
@@ -62,13 +62,18 @@ export class WatchPassLedger {
   async goOn(tx: Tx, scanTaskId: bigint, { step, offset, askedAlone }: PassPosition, now: Date): Promise<void> {
     await tx.$executeRaw`
       UPDATE watch
-         SET step = ${step}::watch_step, "offset" = ${offset}::int, asked_alone = ${askedAlone}::smallint, due_at = ${now}::timestamptz
+         SET step = ${step}::watch_step, "offset" = ${offset}::int, asked_alone = ${askedAlone}::smallint, failures = 0,
+             due_at = ${now}::timestamptz
        WHERE scan_task_id = ${scanTaskId}`;
   }
 
-  /** The upstream could not be read. */
+  /** The page could not be read: it is tried again later, and keeps no other from its turn meanwhile. */
   async postpone(tx: Tx, scanTaskId: bigint, dueAt: Date): Promise<void> {
-    await tx.$executeRaw`UPDATE watch SET due_at = ${dueAt}::timestamptz WHERE scan_task_id = ${scanTaskId}`;
+    await tx.$executeRaw`
+      UPDATE watch
+         SET failures = failures + 1, due_at = ${dueAt}::timestamptz,
+             needed_at = ${neededAt(Prisma.sql`${dueAt}::timestamptz`, Prisma.sql`priority`)}
+       WHERE scan_task_id = ${scanTaskId}`;
   }
 
   /** A task without any call that waits for verdicts is not watched any more. */
@@ -81,14 +86,17 @@ export class WatchPassLedger {
          AND NOT EXISTS (SELECT 1 FROM call WHERE call.scan_task_id = ${scanTaskId} AND ${IS_WATCHED})`;
   }
 
-  /** The pass is over: what has no verdict yet is looked at again. */
-  async end(tx: Tx, { scanTaskId, beganAt }: DueWatch, dueAt: Date): Promise<void> {
+  /**
+   * The pass is over: what has no verdict yet is looked at again.
+   * @param failures in a row, where it could not be read to its end
+   */
+  async end(tx: Tx, { scanTaskId, beganAt }: DueWatch, dueAt: Date, failures = 0): Promise<void> {
     await this.forgetIdle(tx, scanTaskId);
     await tx.$executeRaw`
       UPDATE watch
          SET step = 'running', due_at = ${dueAt}::timestamptz,
              needed_at = ${neededAt(Prisma.sql`${dueAt}::timestamptz`, Prisma.sql`priority`)}, since = ${beganAt}::timestamptz, credential = NULL, began_at = NULL,
-             "offset" = 0, asked_alone = 0
+             "offset" = 0, asked_alone = 0, at_rest = false, failures = ${failures}::smallint
        WHERE scan_task_id = ${scanTaskId}`;
   }
 }

@@ -32,6 +32,9 @@ export interface DueWatch extends PassPosition {
   readonly enterpriseProjectId: string;
   readonly since: Date;
   readonly beganAt: Date;
+  /** The task does not run: what has not begun to scan by now is not queued either. */
+  readonly atRest: boolean;
+  readonly failures: number;
 }
 
 /** What is urgent comes first, but no sooner than what has waited ten minutes longer for each class between them. */
@@ -41,9 +44,14 @@ export const neededAt = (since: Prisma.Sql, priority: Prisma.Sql): Prisma.Sql =>
 /** Scan tasks whose clusters scan because of us, and when each is read next. A watch is locked last of all. */
 @Injectable()
 export class WatchLedger {
-  /** A call for the task was accepted: its first look is after as long as scans of the project take, and no sooner than `soonestMs`. */
-  async begin(tx: Tx, callId: string, now: Date, soonestMs: number): Promise<void> {
-    const dueAt = Prisma.sql`${now}::timestamptz + greatest(${soonestMs}::float8, coalesce(p.scan_ms, 0)) * interval '1 ms'`;
+  /** A call for the task was accepted: its first look is after as long as scans of the project take, within these bounds. */
+  async begin(
+    tx: Tx,
+    callId: string,
+    now: Date,
+    { baseMs: soonestMs, capMs: latestMs }: { readonly baseMs: number; readonly capMs: number },
+  ): Promise<void> {
+    const dueAt = Prisma.sql`${now}::timestamptz + greatest(${soonestMs}::float8, least(coalesce(p.scan_ms, 0), ${latestMs}::float8)) * interval '1 ms'`;
     await tx.$executeRaw`
       INSERT INTO watch (scan_task_id, project_id, enterprise_project_id, priority, needed_at, due_at, since)
       SELECT s.id, s.project_id, s.enterprise_project_id, urgency.priority,
@@ -113,20 +121,23 @@ export class WatchLedger {
       locked AS MATERIALIZED (
         SELECT scan_task_id FROM watch WHERE scan_task_id IN (SELECT id FROM told) ORDER BY scan_task_id FOR UPDATE)
       UPDATE watch AS w
-         SET due_at = told.due_at, step = CASE WHEN told.read THEN 'failed' ELSE w.step END::watch_step, ${newPass}
+         SET due_at = told.due_at, step = CASE WHEN told.read THEN 'failed' ELSE w.step END::watch_step, at_rest = false, ${newPass}
         FROM told JOIN locked ON locked.scan_task_id = told.id
        WHERE w.scan_task_id = told.id AND w.step = 'running'`;
   }
 
-  /** What was due when the list was begun, and is not in it, does not run any more: its clusters are read. */
-  async conclude(tx: Tx, view: DueView, now: Date): Promise<void> {
+  /**
+   * What was due when the list was begun, and is not in it, does not run any more: its clusters are read.
+   * @param isSure false where the list had rows that nobody could read
+   */
+  async conclude(tx: Tx, view: DueView, now: Date, isSure: boolean): Promise<void> {
     await tx.$executeRaw`
       WITH locked AS MATERIALIZED (
         SELECT scan_task_id FROM watch
          WHERE ${ofView(view)} AND step = 'running' AND due_at <= ${view.beganAt}::timestamptz
          ORDER BY scan_task_id FOR UPDATE)
       UPDATE watch AS w
-         SET due_at = ${now}::timestamptz, ${newPass},
+         SET due_at = ${now}::timestamptz, ${newPass}, at_rest = ${isSure},
              -- The page of all that failed tells no more of a single one than it by itself.
              step = CASE WHEN (SELECT count(*) FROM (
                                 SELECT 1 FROM call JOIN live_cluster AS l ON l.call_id = call.id

@@ -40,9 +40,9 @@ export class RunningReader {
     }
     const page = outcome.page as ListPage<TaskSummary>;
     await this.putOffRunning(tx, view, page.rows, now);
-    // Rows that nobody could read may be any of them.
-    const isLast = page.nextOffset === null;
-    if (isLast && page.rowsSeen === page.rows.length) await this.watches.conclude(tx, view, now);
+    // Rows that nobody could read may be any of them: their clusters tell.
+    const isSure = page.rowsSeen === page.rows.length;
+    if (page.nextOffset === null) await this.watches.conclude(tx, view, now, isSure);
     await this.watches.goOnWithView(tx, view, page.nextOffset, now);
     return [];
   }

@@ -14,6 +14,8 @@ export interface Telling {
   readonly retried: readonly RetriedItem[];
   /** From the sending to the end of a scan, on the average; null where no row told. */
   readonly scanMs: number | null;
+  /** Clusters that scan now. */
+  readonly scanning: readonly string[];
 }
 
 const MASKS = Array.from({ length: 1 << SCAN_TYPES.length }, (_one, mask) => mask);
@@ -48,10 +50,13 @@ export function tell(
     const frees = cluster.scanTypes.every((mask) => verdicts[mask] !== null);
     told.push(toTold(cluster, row, verdicts, frees));
     if (frees) retried.push(...retriedItems(cluster, row));
-    if (row.endTime && row.endTime > sentAt) durations.push(row.endTime.getTime() - sentAt.getTime());
+    const durationMs = (row.endTime?.getTime() ?? 0) - sentAt.getTime();
+    // What is told of the future, or of another time zone, is no duration.
+    if (durationMs > 0 && durationMs <= now.getTime() - cluster.startedAt.getTime()) durations.push(durationMs);
   }
   const scanMs = durations.length === 0 ? null : durations.reduce((sum, ms) => sum + ms, 0) / durations.length;
-  return { told, effects, retried, scanMs };
+  const scanning = rows.filter((row) => scanOf(row, 0).itemsScan).map(({ clusterId }) => clusterId);
+  return { told, effects, retried, scanMs, scanning };
 }
 
 /** A cluster that was asked for by itself and is not in the list any more. */
@@ -70,7 +75,8 @@ function scanOf(row: ClusterScan, mask: ScanMask): SeenScan & { itemsScan: boole
   const { startTime, endTime } = row;
   const wanted = fromMask(mask);
   const items = row.items.filter(({ scanType }) => !wanted || (scanType !== null && wanted.includes(scanType)));
-  const itemsScan = items.some(({ status }) => status === 'scanning');
+  // While another item scans, one that does not yet may be the old one.
+  const itemsScan = row.scanStatus === 'scanning' || items.some(({ status }) => status === 'scanning');
   return {
     status: wanted ? (statusOf(items, wanted.length) ?? row.scanStatus) : row.scanStatus,
     startTime,
@@ -131,12 +137,12 @@ function textOf(failed: Told['items'], mask: ScanMask): string | null {
   return text === '' ? null : text.slice(0, MAX_TEXT);
 }
 
-/** Those that are known to have failed before; where nobody had read them, those that were sent. */
+/** Those that are known to have failed before; where nobody had read them, those that were named: of all, HSS takes the failed ones. */
 function retriedItems({ scanTypes, round, before }: WatchedCluster, row: ClusterScan): RetriedItem[] {
-  const sent = scanTypes.includes(0) ? null : scanTypes.flatMap((mask) => fromMask(mask) ?? []);
+  const sent = scanTypes.includes(0) ? [] : scanTypes.flatMap((mask) => fromMask(mask) ?? []);
   return row.items.flatMap(({ scanType, status }) => {
     if (scanType === null || (status !== 'success' && status !== 'failed')) return [];
-    if (before ? !(scanType in before) : sent && !sent.includes(scanType)) return [];
+    if (before ? !(scanType in before) : !sent.includes(scanType)) return [];
     const reason = before ? normalisedReason(before[scanType] ?? null) : 'unknown';
     return [{ scanType, reason, round, succeeded: status === 'success' }];
   });

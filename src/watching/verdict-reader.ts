@@ -20,6 +20,11 @@ import { ListWorks, type ListJob, type ListWork, type ProjectDue } from './list-
 import { RunningReader } from './running-reader.js';
 import { gone, tell } from './tell.js';
 
+/** Pages in a row that could not be read; then the pass is begun anew. */
+const MAX_FAILURES = 5;
+/** An answer's moment is known as well as its duration is short. */
+const QUICK_MS = 2_000;
+
 /** Reads what became of the clusters of accepted calls: which scan tasks have come to rest, and then their clusters. */
 @Injectable()
 export class VerdictReader implements ListWork, OnModuleInit {
@@ -99,21 +104,27 @@ export class VerdictReader implements ListWork, OnModuleInit {
   ): Promise<{ told: readonly Told[]; finished: string[] }> {
     const { outcome } = answer;
     if (outcome.kind !== 'read') {
-      const waitMs = backoffMs(1, this.config.policy.lookup.backoff, Math.random);
-      await this.passes.postpone(tx, watch.scanTaskId, new Date(now.getTime() + waitMs));
+      const { lookup, verdict } = this.config.policy;
+      const backoff = { baseMs: lookup.backoff.baseMs, capMs: Math.max(lookup.backoff.capMs, verdict.poll.capMs) };
+      const dueAt = new Date(now.getTime() + backoffMs(watch.failures + 1, backoff, Math.random));
+      // A page that is refused again and again need not be the fault of all of them.
+      if (watch.failures + 1 < MAX_FAILURES) await this.passes.postpone(tx, watch.scanTaskId, dueAt);
+      else await this.passes.end(tx, watch, dueAt, Math.min(watch.failures + 1, 1_000));
       return { told: [], finished: [] };
     }
     const page = outcome.page as ListPage<ClusterScan>;
     const { graceMs } = this.config.policy.lookup;
     const ids = [...new Set([...page.rows.map(({ clusterId }) => clusterId), ...(asked === null ? [] : [asked])])];
     const watched = await this.verdicts.watched(tx, watch, ids);
-    const { told, effects, retried, scanMs } = tell(watched, page.rows, answer.clockOffsetMs, now, graceMs);
+    // By a slow answer the clock is known too badly to tell an old row from a new one.
+    const clockOffsetMs = (answer.durationMs ?? Infinity) <= QUICK_MS ? answer.clockOffsetMs : null;
+    const { told, effects, retried, scanMs, scanning } = tell(watched, page.rows, clockOffsetMs, now, graceMs);
     // Not there although asked for by itself, and nothing in the answer that nobody could read.
     const isGone = asked !== null && page.rowsSeen === 0;
     const missing = isGone ? watched.filter(({ acceptedAt }) => now.getTime() - acceptedAt.getTime() >= graceMs) : [];
     const all = [...told, ...missing.map(gone)];
     await this.verdicts.showEffects(tx, effects);
-    await this.verdicts.markSeen(tx, watch, ids, now);
+    await this.verdicts.markSeen(tx, watch, { clusterIds: ids, scanning }, now);
     const finished = await this.end(tx, watch, all, now);
     await this.outcomes.count(tx, watch.projectId, retried);
     if (scanMs !== null) await this.verdicts.learnDuration(tx, watch.projectId, scanMs);
@@ -140,7 +151,7 @@ export class VerdictReader implements ListWork, OnModuleInit {
     const unseen = await this.passes.unseen(tx, scanTaskId, beganAt, MAX_ALONE + 1);
     const step = afterVerdictPage(watch, page, unseen.n);
     if (step.kind === 'next') return this.passes.goOn(tx, scanTaskId, step.position, now);
-    await this.verdicts.keepTimes(tx, watch, this.config.policy.lookup.graceMs);
+    if (watch.atRest) await this.verdicts.keepTimes(tx, watch, this.config.policy.lookup.graceMs);
     const soFarMs = now.getTime() - since.getTime();
     const waitMs = untilNextLookMs({ soFarMs, estimatedMinutes: null }, this.config.policy.verdict.poll);
     await this.passes.end(tx, watch, new Date(now.getTime() + waitMs));

@@ -36,7 +36,7 @@ describe.each(QUEUE_BACKENDS)('a lane, with the queue on %s', (queue) => {
   });
 
   const fail = (code: string, times: number, status = 502) =>
-    rig.simulator.controls.addFaults({ times, effect: { kind: 'error', status, code } });
+    rig.simulator.controls.addFaults({ operation: 'RetryTask', times, effect: { kind: 'error', status, code } });
   const submitOne = async () => (await team.submit(retryOf(rig.task(1)))).id;
 
   async function shows(lane: Partial<LaneView>): Promise<void> {
@@ -148,7 +148,7 @@ describe.each(QUEUE_BACKENDS)('a lane, with the queue on %s', (queue) => {
 
   it('is paused by a 429, for as long as it says', async () => {
     const windowMs = 10 * MINUTE;
-    rig.simulator.controls.addFaults({ effect: { kind: 'throttle', limit: 1, windowMs } });
+    rig.simulator.controls.addFaults({ operation: 'RetryTask', effect: { kind: 'throttle', limit: 1, windowMs } });
     const id = await submitOne();
     await waitsFor(id, 'pause');
     await shows({ blockedBy: 'pause', pausedUntil: expect.any(String) as never });

@@ -84,6 +84,8 @@ describe.each(QUEUE_BACKENDS)('the main job, with the queue on %s', (queue) => {
         state: 'accepted',
         result: null,
         reason: null,
+        scans: [],
+        round: 1,
         attempts: 0,
         callIds: [call!.id],
         dueAt: null,

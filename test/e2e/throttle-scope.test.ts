@@ -27,7 +27,10 @@ describe('a 429', () => {
     ['ip', ['main.retryTask', 'neighbour.retryTask']],
     ['api', ['elsewhere.retryTask', 'main.retryTask', 'neighbour.retryTask']],
   ] as const)('by %s pauses %j, and nobody else', async (policy, expected) => {
-    rig.simulator.controls.addFaults({ effect: { kind: 'throttle', policy, windowMs: MINUTE } });
+    rig.simulator.controls.addFaults({
+      operation: 'RetryTask',
+      effect: { kind: 'throttle', policy, windowMs: MINUTE },
+    });
     const { id } = await team.submit(retryOf(rig.task(1)));
     await team.until(id, async () => (await team.calls(id))[0]?.state === 'throttled');
 

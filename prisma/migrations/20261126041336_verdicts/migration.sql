@@ -8,7 +8,8 @@ CREATE TYPE "watch_step" AS ENUM ('running', 'failed', 'success', 'scanning', 'a
 ALTER TABLE "project" ADD COLUMN     "scan_ms" INTEGER;
 
 -- AlterTable
-ALTER TABLE "live_cluster" ADD COLUMN     "seen_at" TIMESTAMPTZ(3);
+ALTER TABLE "live_cluster" ADD COLUMN     "scanning" BOOLEAN NOT NULL DEFAULT false,
+ADD COLUMN     "seen_at" TIMESTAMPTZ(3);
 
 -- AlterTable
 ALTER TABLE "call" ADD COLUMN     "effect" "call_effect" NOT NULL DEFAULT 'none';
@@ -30,6 +31,8 @@ CREATE TABLE "watch" (
     "began_at" TIMESTAMPTZ(3),
     "offset" INTEGER NOT NULL DEFAULT 0,
     "asked_alone" SMALLINT NOT NULL DEFAULT 0,
+    "at_rest" BOOLEAN NOT NULL DEFAULT false,
+    "failures" SMALLINT NOT NULL DEFAULT 0,
 
     CONSTRAINT "watch_pkey" PRIMARY KEY ("scan_task_id")
 );

@@ -21,13 +21,23 @@ const systemLookup: Lookup = (name) => lookup(name, { all: true });
 export class Names {
   private running = 0;
   private readonly waiting: (() => void)[] = [];
+  private readonly asked = new Map<string, Promise<readonly ResolvedAddress[]>>();
 
   constructor(private readonly lookup: Lookup = systemLookup) {}
 
   /** @throws what the resolver says; the reason of the signal, where that comes first */
   async resolve(host: string, signal: AbortSignal): Promise<readonly ResolvedAddress[]> {
     const family = isIP(host);
-    return family > 0 ? [{ address: host, family }] : within(signal, this.inTurn(host, signal));
+    return family > 0 ? [{ address: host, family }] : within(signal, this.shared(host, signal));
+  }
+
+  /** A name whose server is dead takes one place, however many wait for it. */
+  private shared(host: string, signal: AbortSignal): Promise<readonly ResolvedAddress[]> {
+    const running = this.asked.get(host);
+    if (running) return running;
+    const asked = this.inTurn(host, signal).finally(() => this.asked.delete(host));
+    this.asked.set(host, asked);
+    return asked;
   }
 
   /** The thread stays taken until the resolver is done, whoever has gone away meanwhile. */

@@ -59,12 +59,23 @@ describe('what a page tells', () => {
   });
 
   it('frees no cluster of which one wanted scan type has none yet', () => {
-    const rows = [row([item('benchmark', 'success'), item('cluster_vul', 'scanning')], { scanStatus: 'scanning' })];
-    const { told, effects } = tell([watched({ scanTypes: [1, 4] })], rows, null, now, GRACE_MS);
+    // All of it is of before: a success counts after the grace, a failure does not.
+    const before = { startTime: at(-60_000), endTime: at(-30_000) };
+    const rows = [row([item('benchmark', 'success'), item('cluster_vul', 'failed')], before)];
+    const { told } = tell([watched({ scanTypes: [1, 4] })], rows, null, at(GRACE_MS), GRACE_MS);
     expect(told).toMatchObject([{ frees: false }]);
-    expect(told[0]?.results[4]).toBe('succeeded');
-    expect(told[0]?.results[1]).toBeNull();
-    expect([...effects]).toEqual([['call-1', 'renewed']]);
+    expect([told[0]?.results[4], told[0]?.results[1]]).toEqual(['succeeded', null]);
+  });
+
+  it('is no verdict on any scan type as long as the cluster scans', () => {
+    const items = [item('benchmark', 'success'), item('cluster_vul', 'scanning')];
+    const rows = [row(items, { scanStatus: 'scanning', endTime: null })];
+    const { told, effects, scanning } = tell([watched({ scanTypes: [4] })], rows, null, now, GRACE_MS);
+    expect({ told, effects: [...effects], scanning }).toEqual({
+      told: [],
+      effects: [['call-1', 'renewed']],
+      scanning: ['a'],
+    });
   });
 
   it('is in the clock of the upstream', () => {
@@ -80,6 +91,7 @@ describe('what a page tells', () => {
     expect(tell([known], rows, null, now, GRACE_MS).retried).toEqual([
       { scanType: 'benchmark', reason: 'agent # offline', round: 2, succeeded: true },
     ]);
+    expect(tell([watched()], rows, null, now, GRACE_MS).retried).toEqual([]);
     expect(tell([watched({ scanTypes: [1] })], rows, null, now, GRACE_MS).retried).toEqual([
       { scanType: 'cluster_vul', reason: 'unknown', round: 1, succeeded: false },
     ]);
