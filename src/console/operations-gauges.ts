@@ -46,12 +46,42 @@ export class OperationsGauges implements OnModuleInit {
       'Calls that count against the window now',
       ['lane'],
       async (gauge) => {
-        for (const { id } of lanesOf(this.config)) {
-          const { situation } = await this.lanes.read(this.prisma, id);
-          gauge.set({ lane: id }, situation.slotsInUse);
+        const ids = lanesOf(this.config).map(({ id }) => id);
+        for (const [lane, { situation }] of await this.lanes.readAll(this.prisma, ids)) {
+          gauge.set({ lane }, situation.slotsInUse);
         }
       },
     );
+    this.metrics.gauge(
+      'rescan_verdict_lag_seconds',
+      'How long the scan task that is read next for verdicts has been due; 0 where none is',
+      [],
+      async (gauge) => {
+        gauge.set(await this.verdictLag());
+      },
+    );
+    this.metrics.gauge(
+      'rescan_fires_of_a_day',
+      'Fires of schedules that were born in the last 24 hours, by state',
+      ['state'],
+      async (gauge) => {
+        for (const [state, n] of Object.entries(await this.firesOfADay())) gauge.set({ state }, n);
+      },
+    );
+  }
+
+  private async verdictLag(): Promise<number> {
+    const [row] = await this.prisma.$queryRaw<{ seconds: number | null }[]>`
+      SELECT extract(epoch FROM (SELECT rescan_now()) - min(due_at))::float8 AS seconds FROM watch`;
+    return Math.max(0, row?.seconds ?? 0);
+  }
+
+  private async firesOfADay(): Promise<Record<'open' | 'done' | 'skipped' | 'failed', number>> {
+    const rows = await this.prisma.$queryRaw<{ state: string; n: number }[]>`
+      SELECT state::text AS state, count(*)::int AS n FROM schedule_fire
+       WHERE id > uuidv7(interval '-24 hours') GROUP BY state`;
+    const none = { open: 0, done: 0, skipped: 0, failed: 0 };
+    return { ...none, ...Object.fromEntries(rows.map(({ state, n }) => [state, n])) };
   }
 
   private async estimateErrors(): Promise<Record<string, number>> {

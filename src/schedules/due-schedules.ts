@@ -30,7 +30,8 @@ export class DueSchedules {
   ) {}
 
   async take(): Promise<void> {
-    await this.fires.failExpired(this.prisma);
+    const failed = await this.fires.failExpired(this.prisma);
+    if (failed > 0) this.logger.warn({ msg: 'fires were not read in time, and end as failed', fires: failed });
     await this.each(
       (tx) => this.schedules.takeAhead(tx, AHEAD_MS),
       (tx, one, now) => this.planAnew(tx, one, now),
@@ -53,7 +54,8 @@ export class DueSchedules {
       if (!turn) return;
       crashPoint('schedule.committed');
       const { scheduleId, taken } = turn;
-      if (taken) this.logger.log({ msg: 'a schedule fired', scheduleId, ...taken });
+      if (taken)
+        this.logger.log({ msg: taken.skipped ? 'a fire was skipped' : 'a schedule fired', scheduleId, ...taken });
     }
   }
 

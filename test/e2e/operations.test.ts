@@ -62,6 +62,8 @@ describe('an operator', () => {
     expect(ofApi).toContain('rescan_targets{state="waiting"} 0');
     expect(ofApi).toContain('rescan_lane_slots_in_use{lane="main.retryTask"}');
     expect(ofApi).toContain('rescan_oldest_waiting_seconds 0');
+    expect(ofApi).toContain('rescan_verdict_lag_seconds 0');
+    expect(ofApi).toContain('rescan_fires_of_a_day{state="failed"} 0');
     expect(ofWorker).toContain('rescan_calls_total{lane="main.retryTask",state="accepted",error_code=""} 2');
     expect(ofWorker).toContain('rescan_calls_total{lane="main.retryTask",state="rejected",error_code="HSS.0011"} 1');
     expect(ofWorker).toContain('rescan_call_duration_seconds_count{lane="main.retryTask",state="accepted"} 2');
