@@ -104,9 +104,11 @@ export class CallLedger {
                WHERE call.id = ${callId}::uuid GROUP BY t.cluster_id) AS c
         LEFT JOIN LATERAL (
              SELECT start_time, end_time FROM cluster_scan
-              WHERE (project_id, task_id) = (SELECT s.project_id, s.task_id FROM call JOIN scan_task AS s ON s.id = call.scan_task_id
-                                              WHERE call.id = ${callId}::uuid)
-                AND cluster_id = c."clusterId") AS known ON true
+              WHERE (project_id, task_id) = (${taskOf(callId)}) AND cluster_id = c."clusterId"
+              UNION ALL
+             -- A whole task shows the last times of its clusters.
+             SELECT max(start_time), max(end_time) FROM cluster_scan
+              WHERE c."clusterId" IS NULL AND (project_id, task_id) = (${taskOf(callId)}) HAVING count(*) > 0) AS known ON true
        ORDER BY c.place`;
   }
 
@@ -238,3 +240,6 @@ export class CallLedger {
     return row ?? null;
   }
 }
+
+const taskOf = (callId: string): Prisma.Sql => Prisma.sql`
+  SELECT s.project_id, s.task_id FROM call JOIN scan_task AS s ON s.id = call.scan_task_id WHERE call.id = ${callId}::uuid`;

@@ -367,3 +367,19 @@ it('a scan that a verdict was read of is not one of the next call, though it end
   expect((await world.prisma.call.findUniqueOrThrow({ where: { id } })).state).toBe('not_carried_out');
   expect(await world.counts(request)).toEqual({ waiting: 2 });
 });
+
+it('nor is it one of the next call for the whole task', async () => {
+  await world.aRequest({ clusterIds: ['a', 'b'] });
+  await accepted();
+  await world.database.advance(POLL_MS);
+  await noneRuns();
+  const ended = { startTime: after(POLL_MS - 2_000), endTime: after(POLL_MS - 1_000) };
+  await page([scan('a', 'failed', ended), scan('b', 'failed', ended)]);
+  const whole = await world.aRequest({ priority: 'urgent' });
+  await world.startAndSettle(answered.lost);
+  await world.database.advance(45_000 + GRACE_MS);
+  const counts = { scanningClusters: 0, successClusters: 0, failedClusters: 2 };
+  const row = { ...aTask, ...ended, ...counts, taskId: TASK, taskStatus: 'finished' as const };
+  await world.lookUp(read({ rows: [row], rowsSeen: 1, total: 1, nextOffset: null }), world.laneFor('listTasks'));
+  expect(await world.counts(whole)).toEqual({ waiting: 1 });
+});
