@@ -77,7 +77,7 @@ export class VerdictLedger {
     await tx.$executeRaw`
       UPDATE live_cluster SET seen_at = ${now}::timestamptz, scanning = cluster_id = ANY(${[...scanning]}::text[])
        WHERE project_id = ${projectId} AND task_id = ${taskId} AND cluster_id = ANY(${[...clusterIds]}::text[])
-         AND call_id IN (SELECT id FROM call WHERE scan_task_id = ${scanTaskId} AND verdict_due_at IS NOT NULL)`;
+         AND call_id = ANY (ARRAY(SELECT id FROM call WHERE scan_task_id = ${scanTaskId} AND verdict_due_at IS NOT NULL))`;
   }
 
   /**
