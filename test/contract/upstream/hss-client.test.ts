@@ -113,7 +113,8 @@ describe('before the start, nothing was sent', () => {
   it('time-out in the middle of the TLS handshake', async () => {
     const server = await aServer(() => undefined);
     expect(inShort(await aClient(server.port, { tls: true, timeoutMs: 100 }).retry(aCall()))).toBe('not_sent connect');
-    expect(await server.ended).toBe('ECONNRESET');
+    // On a busy machine the end may be read before the reset.
+    expect(['ECONNRESET', 'closed']).toContain(await server.ended);
   });
 
   it('a certificate that nobody vouches for blocks the endpoint', async () => {
