@@ -43,7 +43,10 @@ export class WatchPassLedger {
     return rows.length > 0;
   }
 
-  /** How many clusters of watched calls the pass has not shown yet, up to `atMost`, and one of them. */
+  /**
+   * How many clusters of watched calls the pass has not shown yet, up to `atMost`, and one of them. What was accepted since it began is for
+   * the next one: it can hardly have ended, and asked for one by one it would cost twenty calls.
+   */
   async unseen(
     tx: Tx,
     scanTaskId: bigint,
@@ -53,7 +56,8 @@ export class WatchPassLedger {
     const [row] = await tx.$queryRaw<{ n: number; first: string | null }[]>`
       SELECT count(*)::int AS n, min(cluster_id) AS first FROM (
         SELECT l.cluster_id FROM call JOIN live_cluster AS l ON l.call_id = call.id
-         WHERE call.scan_task_id = ${scanTaskId} AND ${IS_WATCHED} AND l.cluster_id <> ''
+         WHERE call.scan_task_id = ${scanTaskId} AND ${IS_WATCHED} AND call.finished_at <= ${beganAt}::timestamptz
+           AND l.cluster_id <> ''
            AND coalesce(l.seen_at, '-infinity') < ${beganAt}::timestamptz
          LIMIT ${atMost}::int) AS unseen`;
     return row ?? { n: 0, first: null };

@@ -93,9 +93,11 @@ export class WatchLedger {
   }
 
   /** When the next view may be read; a moment that is past where one is due. */
-  async nextViewAt(tx: Tx, { projects }: ListLane): Promise<Date | null> {
+  async nextViewAt(tx: Tx, { credential, projects }: ListLane): Promise<Date | null> {
+    // What another credential is reading is nothing to come back for at once.
+    const isTheirs = Prisma.sql`r."offset" > 0 AND r.credential <> ${credential}`;
     const [next] = await tx.$queryRaw<{ at: Date | null }[]>`
-      SELECT min(greatest(w.due_at, r.due_at)) AS at
+      SELECT min(greatest(w.due_at, r.due_at + CASE WHEN ${isTheirs} THEN ${TAKE_OVER} ELSE interval '0' END)) AS at
         FROM watch AS w LEFT JOIN running_list AS r USING (project_id, enterprise_project_id)
        WHERE w.step = 'running' AND w.project_id IN (${readable(projects)})`;
     return next?.at ?? null;
@@ -128,7 +130,7 @@ export class WatchLedger {
 
   /**
    * What was due when the list was begun, and is not in it, does not run any more: its clusters are read.
-   * @param isSure false where the list had rows that nobody could read
+   * @param isSure false where a running one may have been missed: its clusters are read, and nothing is made of its rest
    */
   async conclude(tx: Tx, view: DueView, now: Date, isSure: boolean): Promise<void> {
     await tx.$executeRaw`
@@ -183,9 +185,12 @@ const ofView = ({ projectId, enterpriseProjectId }: Pick<DueView, 'projectId' | 
 
 const newPass = Prisma.sql`credential = NULL, began_at = NULL, "offset" = 0, asked_alone = 0`;
 
+/** After so long another credential goes on with a list. */
+const TAKE_OVER = Prisma.sql`interval '5 minutes'`;
+
 /** All pages of one list are read with one credential, unless it has not come back for them. */
 const isOfAnother = (credential: string, now: Date): Prisma.Sql => Prisma.sql`
-  (r."offset" > 0 AND r.credential <> ${credential} AND r.due_at > ${now}::timestamptz - interval '5 minutes')`;
+  (r."offset" > 0 AND r.credential <> ${credential} AND r.due_at > ${now}::timestamptz - ${TAKE_OVER})`;
 
 /** Accepted, and its targets are in it still. */
 export const IS_WATCHED = Prisma.sql`(call.verdict_due_at IS NOT NULL AND call.state IN ('accepted', 'partly_accepted'))`;

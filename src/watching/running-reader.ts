@@ -40,8 +40,8 @@ export class RunningReader {
     }
     const page = outcome.page as ListPage<TaskSummary>;
     await this.putOffRunning(tx, view, page.rows, now);
-    // Rows that nobody could read may be any of them: their clusters tell.
-    const isSure = page.rowsSeen === page.rows.length;
+    // A live list drifts between pages, and rows that nobody could read may be any of them: then only their clusters tell.
+    const isSure = view.offset === 0 && page.rowsSeen === page.rows.length;
     if (page.nextOffset === null) await this.watches.conclude(tx, view, now, isSure);
     await this.watches.goOnWithView(tx, view, page.nextOffset, now);
     return [];

@@ -316,6 +316,20 @@ describe('the list of running tasks', () => {
     expect((await page([])).job.filter.taskId).toBe('t-1');
   });
 
+  it('that another credential reads is nothing to come back for at once', async () => {
+    await world.close();
+    const limits = { retryTask: unlimited, listTasks: unlimited, listTaskResources: unlimited };
+    await open({ credentials: ['main', 'second'].map((name) => aCredential({ name, limits })) });
+    await threeTasks();
+    const lanes = world.allLanes.filter(({ operation }) => operation === 'listTasks');
+    const [mine, theirs] = lanes;
+    await world.list(read({ rows: [{ ...aTask, taskId: 't-2' }], rowsSeen: 1, total: 300, nextOffset: 200 }), mine);
+    const turn = await world.lookAtLists(theirs);
+    if (turn.kind !== 'nothing') throw new Error('two credentials read one list');
+    expect((turn.nextLookAt?.getTime() ?? 0) - turn.now.getTime()).toBeGreaterThan(4 * MINUTE);
+    expect((await world.lookAtLists(mine)).kind).toBe('started');
+  });
+
   it('that could not be read is read again', async () => {
     await threeTasks();
     const lane = world.laneFor('listTasks');
@@ -324,6 +338,23 @@ describe('the list of running tasks', () => {
     await world.database.advance(20_000);
     expect((await world.list(running(), lane)).job.offset).toBe(0);
   });
+});
+
+it('a pass reads no page for a call that was accepted after it began', async () => {
+  const request = await world.aRequest({ clusterIds: ['a', 'b'] });
+  await accepted();
+  await world.database.advance(POLL_MS);
+  await noneRuns();
+  const first = await world.lookAtLists();
+  if (first.kind !== 'started') throw new Error('no page is due');
+  await world.database.advance(1_000);
+  const rows = [anew('a', 'failed'), anew('b', 'failed')];
+  await world.aRequest({ clusterIds: clusterIds(30) });
+  await world.startAndSettle(answered.accepted);
+  await world.settleList(first.started, clusters(rows));
+  expect(await world.counts(request)).toEqual({ scanFailed: 2 });
+  expect((await world.lookAtLists()).kind).toBe('nothing');
+  expect(await world.prisma.watch.count()).toBe(1);
 });
 
 it('one by one only those are asked for that no page has shown', async () => {
