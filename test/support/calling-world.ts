@@ -1,10 +1,8 @@
+import type { INestApplicationContext } from '@nestjs/common';
 import { randomUUID } from 'node:crypto';
 import { CallSettler } from '../../src/calling/call-settler.js';
 import { CallStarter, type StartedCall, type Turn } from '../../src/calling/call-starter.js';
-import { LaneSettler } from '../../src/calling/lane-settler.js';
-import { LateAnswers } from '../../src/calling/late-answers.js';
 import type { Settled } from '../../src/calling/settled.js';
-import { TargetSettler } from '../../src/calling/target-settler.js';
 import { UnknownResolver } from '../../src/calling/unknown-resolver.js';
 import type { AppConfig, CallLimit, CredentialConfig } from '../../src/config/app-config.js';
 import { lanesOf, type Lane } from '../../src/config/lanes.js';
@@ -15,44 +13,24 @@ import type { Submission } from '../../src/domain/request.js';
 import { defaultRetryPolicy, type RetryPolicy } from '../../src/domain/retry-policy.js';
 import { CallLedger } from '../../src/ledger/calls.js';
 import { ChoosingLedger } from '../../src/ledger/choosing.js';
-import { EventLedger } from '../../src/ledger/events.js';
-import { FillingLedger } from '../../src/ledger/filling.js';
 import { LaneControlLedger } from '../../src/ledger/lane-control.js';
 import { LaneLedger } from '../../src/ledger/lanes.js';
-import { LeavingLedger } from '../../src/ledger/leaving.js';
 import { ListCallLedger } from '../../src/ledger/list-calls.js';
-import { ListedLedger } from '../../src/ledger/listed.js';
 import { ListingWishes } from '../../src/ledger/listing-wishes.js';
 import { ListingLedger } from '../../src/ledger/listings.js';
 import { LookupLedger } from '../../src/ledger/lookups.js';
 import { OverdueLedger } from '../../src/ledger/overdue.js';
-import { ReleasingLedger } from '../../src/ledger/releasing.js';
-import { FindingLedger } from '../../src/ledger/fire-findings.js';
 import { RequestLedger } from '../../src/ledger/requests.js';
 import { FireLedger } from '../../src/ledger/schedule-fires.js';
 import { ScheduleLedger } from '../../src/ledger/schedules.js';
-import { SuspectLedger } from '../../src/ledger/suspects.js';
-import { WholeSetLedger } from '../../src/ledger/whole-sets.js';
-import { RetryOutcomeLedger } from '../../src/ledger/retry-outcomes.js';
-import { VerdictLedger } from '../../src/ledger/verdicts.js';
-import { WatchLedger } from '../../src/ledger/watches.js';
-import { WatchPassLedger } from '../../src/ledger/watch-passes.js';
-import { TakingBackLedger } from '../../src/ledger/taking-back.js';
-import { Clock } from '../../src/platform/clock.js';
 import { PrismaService, type Tx } from '../../src/platform/prisma/prisma.service.js';
-import { Metrics } from '../../src/platform/telemetry/metrics.js';
 import { DueSchedules } from '../../src/schedules/due-schedules.js';
-import { FireReader } from '../../src/schedules/fire-reader.js';
-import { FireSubmitter } from '../../src/schedules/fire-submitter.js';
 import { VerdictTimeouts } from '../../src/sweeping/verdict-timeouts.js';
 import type { ListCallAnswer } from '../../src/watching/list-answer.js';
 import { ListSettler } from '../../src/watching/list-settler.js';
 import { ListStarter, type ListTurn, type StartedList } from '../../src/watching/list-starter.js';
 import { ListWorks } from '../../src/watching/list-work.js';
-import { ListingReader } from '../../src/watching/listing-reader.js';
-import { LookupReader } from '../../src/watching/lookup-reader.js';
-import { RunningReader } from '../../src/watching/running-reader.js';
-import { VerdictReader } from '../../src/watching/verdict-reader.js';
+import { openRooms } from './rooms.js';
 import { createTestDatabase, type TestDatabase } from './test-database.js';
 
 export const PROJECT = 'project-1';
@@ -104,96 +82,52 @@ export class CallingWorld {
   readonly laneLedger: LaneLedger;
   readonly overdue: OverdueLedger;
   readonly verdicts: VerdictTimeouts;
-  readonly lookups = new LookupLedger();
-  readonly choosing = new ChoosingLedger();
+  readonly lookups: LookupLedger;
+  readonly choosing: ChoosingLedger;
   readonly resolver: UnknownResolver;
-  readonly lists = new ListCallLedger();
-  readonly listings = new ListingLedger();
-  readonly wishes = new ListingWishes();
-  readonly works = new ListWorks();
-  readonly schedules = new ScheduleLedger();
-  readonly fires = new FireLedger();
+  readonly lists: ListCallLedger;
+  readonly listings: ListingLedger;
+  readonly wishes: ListingWishes;
+  readonly works: ListWorks;
+  readonly schedules: ScheduleLedger;
+  readonly fires: FireLedger;
   readonly dueSchedules: DueSchedules;
-  private readonly listStarter: ListStarter;
-  private readonly listSettler: ListSettler;
-  private readonly starter: CallStarter;
   readonly settler: CallSettler;
   readonly calls: CallLedger;
   readonly control: LaneControlLedger;
+  private readonly listStarter: ListStarter;
+  private readonly listSettler: ListSettler;
+  private readonly starter: CallStarter;
 
   private constructor(
     readonly database: TestDatabase,
     readonly prisma: PrismaService,
     readonly config: AppConfig,
+    rooms: INestApplicationContext,
   ) {
-    const calls = new CallLedger(prisma);
-    this.calls = calls;
-    this.control = new LaneControlLedger(prisma, new EventLedger());
-    const { choosing } = this;
     this.allLanes = lanesOf(config);
     this.lanes = this.allLanes.filter(({ operation }) => operation === 'retryTask');
     this.lane = this.laneFor('retryTask');
-    this.requests = new RequestLedger(prisma);
-    this.laneLedger = new LaneLedger(prisma);
-    this.overdue = new OverdueLedger(prisma);
-    const filling = new FillingLedger();
-    this.starter = new CallStarter(
-      config,
-      prisma,
-      new Clock(),
-      this.laneLedger,
-      choosing,
-      filling,
-      new WholeSetLedger(filling),
-      this.wishes,
-      calls,
-    );
-    const watches = new WatchLedger();
-    const targets = new TargetSettler(
-      config,
-      calls,
-      new LeavingLedger(),
-      new ReleasingLedger(),
-      new SuspectLedger(),
-      this.wishes,
-      watches,
-    );
-    const laneSettler = new LaneSettler(config, this.laneLedger);
-    const late = new LateAnswers(config, calls, new TakingBackLedger(), watches);
-    this.settler = new CallSettler(config, prisma, this.laneLedger, laneSettler, choosing, calls, targets, late);
-    this.resolver = new UnknownResolver(config, prisma, choosing, calls, targets, new EventLedger());
-    const { lists, lookups, listings, laneLedger } = this;
-    const { works } = this;
-    new LookupReader(config, works, calls, lookups, this.resolver).onModuleInit();
-    new ListingReader(config, works, listings, this.wishes, new ListedLedger(), calls, targets).onModuleInit();
-    const [findings, { schedules, fires }] = [new FindingLedger(), this];
-    const submitter = new FireSubmitter(config, findings, schedules, this.requests, this.wishes);
-    new FireReader(config, works, fires, findings, submitter, new Metrics()).onModuleInit();
-    this.dueSchedules = new DueSchedules(prisma, schedules, fires, new EventLedger());
-    const verdicts = new VerdictLedger();
-    new VerdictReader(
-      config,
-      works,
-      new RunningReader(config, watches, verdicts),
-      watches,
-      new WatchPassLedger(),
-      verdicts,
-      new ReleasingLedger(),
-      new RetryOutcomeLedger(),
-      this.wishes,
-      new Metrics(),
-    ).onModuleInit();
-    this.listStarter = new ListStarter(config, prisma, new Clock(), laneLedger, lists, works);
-    this.listSettler = new ListSettler(config, prisma, laneLedger, laneSettler, choosing, lists);
-    this.verdicts = new VerdictTimeouts(
-      prisma,
-      this.overdue,
-      choosing,
-      calls,
-      targets,
-      new WatchPassLedger(),
-      new Metrics(),
-    );
+    this.requests = rooms.get(RequestLedger);
+    this.laneLedger = rooms.get(LaneLedger);
+    this.overdue = rooms.get(OverdueLedger);
+    this.verdicts = rooms.get(VerdictTimeouts);
+    this.lookups = rooms.get(LookupLedger);
+    this.choosing = rooms.get(ChoosingLedger);
+    this.resolver = rooms.get(UnknownResolver);
+    this.lists = rooms.get(ListCallLedger);
+    this.listings = rooms.get(ListingLedger);
+    this.wishes = rooms.get(ListingWishes);
+    this.works = rooms.get(ListWorks);
+    this.schedules = rooms.get(ScheduleLedger);
+    this.fires = rooms.get(FireLedger);
+    this.dueSchedules = rooms.get(DueSchedules);
+    this.settler = rooms.get(CallSettler);
+    this.calls = rooms.get(CallLedger);
+    this.control = rooms.get(LaneControlLedger);
+    this.listStarter = rooms.get(ListStarter);
+    this.listSettler = rooms.get(ListSettler);
+    this.starter = rooms.get(CallStarter);
   }
 
   static async open({
@@ -203,15 +137,17 @@ export class CallingWorld {
     connect = (url) => new PrismaService(url, 12),
   }: WorldOptions = {}): Promise<CallingWorld> {
     const database = await createTestDatabase();
-    const config = aConfig(database.url, credentials, {
+    const policyOfTest = {
       ...defaultRetryPolicy,
       // Large requests of most tests wait for no listing.
       listing: { ...defaultRetryPolicy.listing, holdMs: 0 },
       // Most tests look at a lane as soon as something is due.
       lingerMs: 0,
       ...policy,
-    });
-    const world = new CallingWorld(database, connect(database.url), { ...config, maxOpenTargets });
+    };
+    const config = { ...aConfig(database.url, credentials, policyOfTest), maxOpenTargets };
+    const prisma = connect(database.url);
+    const world = new CallingWorld(database, prisma, config, await openRooms(config, prisma));
     await world.syncLanes();
     for (const statement of NO_SECOND_RESULT) await world.prisma.$executeRawUnsafe(statement);
     // Most tests are not about the first call of a credential.
