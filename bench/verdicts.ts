@@ -8,7 +8,7 @@ import {
   clustersOf,
   unlimited,
 } from '../test/support/calling-world.js';
-import { clusters, read, scan } from '../test/support/list-pages.js';
+import { clusters, read, runningTasks, scan } from '../test/support/list-pages.js';
 import { Random } from '../test/support/random.js';
 import type { ClusterScan } from '../src/upstream/scan-tasks.js';
 import type { Benchmark } from './support/benchmark.js';
@@ -112,7 +112,7 @@ async function readAll(world: CallingWorld, tasks: readonly Task[]): Promise<Use
     for (const operation of ['listTasks', 'listTaskResources'] as const) {
       const waitMs = await readLane(world, operation, (filter, offset) => {
         used[operation] += 1;
-        if (operation === 'listTasks') return noneRuns();
+        if (operation === 'listTasks') return runningTasks([]);
         const task = byId.get(filter.taskId ?? '');
         if (task) task.place ??= places++;
         return pageOf(task?.rows ?? [], filter, offset);
@@ -140,8 +140,6 @@ async function readLane(
     await world.settleList(turn.started, answer(filter, offset), lane);
   }
 }
-
-const noneRuns = (): ReturnType<typeof read> => read({ rows: [], rowsSeen: 0, total: 0, nextOffset: null });
 
 function pageOf(all: readonly ClusterScan[], filter: ListFilter, offset: number): ReturnType<typeof clusters> {
   const rows = all.filter(

@@ -72,6 +72,9 @@ const NO_SECOND_RESULT = [
 
 export const unlimited: CallLimit = { calls: null, windowMs: WINDOW_MS };
 
+/** Of all operations. */
+export const noLimits = { retryTask: unlimited, listTasks: unlimited, listTaskResources: unlimited };
+
 /** The rooms between intake and upstream over a database of their own, with the test in the place of both. */
 export class CallingWorld {
   readonly lane: Lane;

@@ -24,6 +24,18 @@ export const tasks = (
   };
   return read({ rows: [row], rowsSeen: 1, total: 1, nextOffset: null });
 };
+/** A page of the running tasks. @param unreadable rows that had no usable id */
+export const runningTasks = (
+  taskIds: readonly string[],
+  unreadable = 0,
+  nextOffset: number | null = null,
+): ListCallAnswer => {
+  const unsaid = { startTime: null, endTime: null, estimatedMinutes: null };
+  const counts = { scanningClusters: null, successClusters: null, failedClusters: null };
+  const rows = taskIds.map((taskId) => ({ taskId, taskStatus: 'running' as const, ...unsaid, ...counts }));
+  const rowsSeen = rows.length + unreadable;
+  return read({ rows, rowsSeen, total: nextOffset === null ? rowsSeen : nextOffset + 1, nextOffset });
+};
 export const scan = (
   clusterId: string,
   scanStatus: ClusterScan['scanStatus'] = 'failed',

@@ -5,9 +5,9 @@ import type { StartedCall } from '../../../src/calling/call-starter.js';
 import type { ClusterScan } from '../../../src/upstream/scan-tasks.js';
 import type { ListCallAnswer } from '../../../src/watching/list-answer.js';
 import type { StartedList } from '../../../src/watching/list-starter.js';
-import { aCredential, answered, CallingWorld, TASK, unlimited } from '../../support/calling-world.js';
+import { aCredential, answered, CallingWorld, noLimits, TASK } from '../../support/calling-world.js';
 import { expectInvariants } from '../../support/invariants.js';
-import { about, clusters, read, scan } from '../../support/list-pages.js';
+import { about, clusters, runningTasks, scan } from '../../support/list-pages.js';
 
 // What it warns of is what this test brings about.
 Logger.overrideLogger(false);
@@ -80,8 +80,7 @@ let lateCalls: { call: StartedCall; outcome: (typeof OUTCOMES)[number] }[];
 let lateLists: { started: StartedList; answer: ListCallAnswer; lane: CallingWorld['listLane'] }[];
 
 beforeEach(async () => {
-  const limits = { retryTask: unlimited, listTasks: unlimited, listTaskResources: unlimited };
-  world = await CallingWorld.open({ credentials: [aCredential({ limits })] });
+  world = await CallingWorld.open({ credentials: [aCredential({ limits: noLimits })] });
 });
 afterEach(() => world.close());
 
@@ -137,12 +136,7 @@ const clustersPage = ({ startedAt, job }: StartedList, rows: readonly Row[]): Li
       })
       .filter(({ clusterId }) => job.filter.clusterId === undefined || job.filter.clusterId === clusterId),
   );
-const tasksPage = (running: boolean): ListCallAnswer => {
-  const times = { startTime: null, endTime: null, estimatedMinutes: null };
-  const counts = { scanningClusters: 1, successClusters: null, failedClusters: null };
-  const rows = running ? [{ taskId: TASK, taskStatus: 'running' as const, ...times, ...counts }] : [];
-  return read({ rows, rowsSeen: rows.length, total: rows.length, nextOffset: null });
-};
+const tasksPage = (running: boolean): ListCallAnswer => runningTasks(running ? [TASK] : []);
 
 async function cancel(): Promise<void> {
   const request = await world.prisma.request.findFirst({ where: { state: 'open' }, select: { id: true } });

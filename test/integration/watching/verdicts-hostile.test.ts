@@ -1,11 +1,10 @@
 import { afterEach, beforeEach, expect, it } from '@jest/globals';
 import { Logger } from '@nestjs/common';
 import type { ClusterScan } from '../../../src/upstream/scan-tasks.js';
-import type { ListCallAnswer } from '../../../src/watching/list-answer.js';
 import type { ListFilter } from '../../../src/watching/list-work.js';
-import { aCredential, answered, CallingWorld, TASK, unlimited } from '../../support/calling-world.js';
+import { aCredential, answered, CallingWorld, noLimits, TASK, unlimited } from '../../support/calling-world.js';
 import { expectInvariants } from '../../support/invariants.js';
-import { about, clusters, read, scan } from '../../support/list-pages.js';
+import { about, clusters, runningTasks, scan } from '../../support/list-pages.js';
 
 // What it warns of is what these tests bring about.
 Logger.overrideLogger(false);
@@ -18,7 +17,7 @@ let world: CallingWorld;
 let sentAt: Date;
 
 const open = async (listTaskResources = unlimited): Promise<void> => {
-  const limits = { retryTask: unlimited, listTasks: unlimited, listTaskResources };
+  const limits = { ...noLimits, listTaskResources };
   world = await CallingWorld.open({ credentials: [aCredential({ limits })] });
 };
 beforeEach(() => open());
@@ -38,16 +37,8 @@ const old = (
   status: ClusterScan['scanStatus'] = 'failed',
   changed: Partial<ClusterScan> = {},
 ): ClusterScan => scan(id, status, { startTime: at(-2 * MINUTE), endTime: at(-MINUTE), ...changed });
-const aTask = { startTime: null, endTime: null, estimatedMinutes: null, scanningClusters: null, successClusters: null };
-const running = (taskIds: readonly string[], unreadable = 0): ListCallAnswer =>
-  read({
-    rows: taskIds.map((taskId) => ({ taskId, taskStatus: 'running', failedClusters: null, ...aTask })),
-    rowsSeen: taskIds.length + unreadable,
-    total: taskIds.length + unreadable,
-    nextOffset: null,
-  });
 const noneRuns = async (): Promise<void> => {
-  await world.list(running([]), world.laneFor('listTasks'));
+  await world.list(runningTasks([]), world.laneFor('listTasks'));
 };
 
 /** So many minutes in which each list that is due is answered from these rows, as an upstream does that knows its filters. */
@@ -56,7 +47,7 @@ async function listFor(minutes: number, rows: readonly ClusterScan[], isRunning:
   for (let minute = 0; minute < minutes; minute += 1) {
     await world.database.advance(MINUTE);
     const view = await world.lookAtLists(lane);
-    if (view.kind === 'started') await world.settleList(view.started, running(isRunning ? [TASK] : []), lane);
+    if (view.kind === 'started') await world.settleList(view.started, runningTasks(isRunning ? [TASK] : []), lane);
     for (let turn = await world.lookAtLists(); turn.kind === 'started'; turn = await world.lookAtLists()) {
       await world.settleList(turn.started, clusters(rows.filter(suits(turn.started.job.filter))));
     }
@@ -120,7 +111,7 @@ it('a row among the running tasks that nobody can read keeps the others from not
   await world.aRequest({ clusterIds: ['a'] });
   await accepted();
   await world.database.advance(MINUTE);
-  await world.list(running(['foreign'], 1), world.laneFor('listTasks'));
+  await world.list(runningTasks(['foreign'], 1), world.laneFor('listTasks'));
   expect((await world.lookAtLists(world.laneFor('listTasks'))).kind).toBe('nothing');
   expect((await world.lookAtLists()).kind).toBe('started');
 });
@@ -138,7 +129,7 @@ it('scan tasks that cannot be read leave the lane to others', async () => {
   const asked = { broken: 0, good: 0 };
   for (let turns = 0; turns < 60; turns += 1) {
     const view = await world.lookAtLists(world.laneFor('listTasks'));
-    if (view.kind === 'started') await world.settleList(view.started, running([]), world.laneFor('listTasks'));
+    if (view.kind === 'started') await world.settleList(view.started, runningTasks([]), world.laneFor('listTasks'));
     const turn = await world.lookAtLists();
     if (turn.kind === 'started') {
       const isGood = turn.started.job.projectId === 'good';

@@ -1,7 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { Logger } from '@nestjs/common';
 import type { ClusterScan } from '../../../src/upstream/scan-tasks.js';
-import type { ListCallAnswer } from '../../../src/watching/list-answer.js';
 import type { StartedList } from '../../../src/watching/list-starter.js';
 import {
   aCredential,
@@ -9,12 +8,12 @@ import {
   CallingWorld,
   clusterIds,
   clustersOf,
+  noLimits,
   TASK,
-  unlimited,
   type WorldOptions,
 } from '../../support/calling-world.js';
 import { expectInvariants } from '../../support/invariants.js';
-import { about, clusters, read, scan } from '../../support/list-pages.js';
+import { about, clusters, read, runningTasks, scan } from '../../support/list-pages.js';
 
 const POLL_MS = 30_000;
 const GRACE_MS = 90_000;
@@ -29,9 +28,7 @@ let sentAt: Date;
 
 const open = async (options: WorldOptions = {}): Promise<void> => {
   world = await CallingWorld.open({
-    credentials: [
-      aCredential({ limits: { retryTask: unlimited, listTasks: unlimited, listTaskResources: unlimited } }),
-    ],
+    credentials: [aCredential({ limits: noLimits })],
     ...options,
   });
 };
@@ -53,23 +50,7 @@ const anew = (id: string, status: ClusterScan['scanStatus'], changed: Partial<Cl
 const old = (id: string, status: ClusterScan['scanStatus'] = 'failed'): ClusterScan =>
   scan(id, status, { startTime: after(-2 * MINUTE), endTime: after(-MINUTE) });
 
-const running = (...taskIds: string[]): ListCallAnswer =>
-  read({
-    rows: taskIds.map((taskId) => ({ ...aTask, taskId })),
-    rowsSeen: taskIds.length,
-    total: taskIds.length,
-    nextOffset: null,
-  });
-const aTask = {
-  taskStatus: 'running',
-  startTime: null,
-  endTime: null,
-  estimatedMinutes: null,
-  scanningClusters: null,
-  successClusters: null,
-  failedClusters: null,
-} as const;
-const noneRuns = (): Promise<StartedList> => world.list(running(), world.laneFor('listTasks'));
+const noneRuns = (): Promise<StartedList> => world.list(runningTasks([]), world.laneFor('listTasks'));
 const page = (rows: ClusterScan[], total = rows.length, next: number | null = null): Promise<StartedList> =>
   world.list(clusters(rows, total, next));
 const effectOf = async (callId: string): Promise<string> =>
@@ -82,7 +63,7 @@ describe('the scans of an accepted call', () => {
     await world.database.advance(POLL_MS - 1_000);
     expect((await world.lookAtLists(world.laneFor('listTasks'))).kind).toBe('nothing');
     await world.database.advance(1_000);
-    const { purpose, job } = await world.list(running(TASK), world.laneFor('listTasks'));
+    const { purpose, job } = await world.list(runningTasks([TASK]), world.laneFor('listTasks'));
     expect({ purpose, filter: job.filter }).toEqual({
       purpose: 'verdict',
       filter: { taskStatus: 'running', taskId: TASK },
@@ -187,7 +168,7 @@ describe('the scans of an accepted call', () => {
     const request = await world.aRequest({ clusterIds: ['a', 'b'] });
     await accepted();
     await world.database.advance(31 * MINUTE);
-    await world.list(running(TASK), world.laneFor('listTasks'));
+    await world.list(runningTasks([TASK]), world.laneFor('listTasks'));
     await page([anew('a', 'failed')]);
     expect(await world.counts(request)).toEqual({ accepted: 1, scanFailed: 1 });
   });
@@ -301,7 +282,7 @@ describe('the list of running tasks', () => {
 
   it('tells of all tasks that are due by one page', async () => {
     await threeTasks();
-    const { job } = await world.list(running('t-2', 'foreign'), world.laneFor('listTasks'));
+    const { job } = await world.list(runningTasks(['t-2', 'foreign']), world.laneFor('listTasks'));
     expect(job.filter).toEqual({ taskStatus: 'running' });
     const read = [await page([]), await page([]), await page([]), await page([]), await page([]), await page([])];
     expect(new Set(read.map((started) => started.job.filter.taskId))).toEqual(new Set(['t-1', 't-3']));
@@ -310,20 +291,19 @@ describe('the list of running tasks', () => {
   it('ends nothing before its last page', async () => {
     await threeTasks();
     const lane = world.laneFor('listTasks');
-    await world.list(read({ rows: [{ ...aTask, taskId: 't-2' }], rowsSeen: 1, total: 300, nextOffset: 200 }), lane);
+    await world.list(runningTasks(['t-2'], 0, 200), lane);
     expect((await world.lookAtLists()).kind).toBe('nothing');
-    expect((await world.list(running('t-3'), lane)).job.offset).toBe(200);
+    expect((await world.list(runningTasks(['t-3']), lane)).job.offset).toBe(200);
     expect((await page([])).job.filter.taskId).toBe('t-1');
   });
 
   it('that another credential reads is nothing to come back for at once', async () => {
     await world.close();
-    const limits = { retryTask: unlimited, listTasks: unlimited, listTaskResources: unlimited };
-    await open({ credentials: ['main', 'second'].map((name) => aCredential({ name, limits })) });
+    await open({ credentials: ['main', 'second'].map((name) => aCredential({ name, limits: noLimits })) });
     await threeTasks();
     const lanes = world.allLanes.filter(({ operation }) => operation === 'listTasks');
     const [mine, theirs] = lanes;
-    await world.list(read({ rows: [{ ...aTask, taskId: 't-2' }], rowsSeen: 1, total: 300, nextOffset: 200 }), mine);
+    await world.list(runningTasks(['t-2'], 0, 200), mine);
     const turn = await world.lookAtLists(theirs);
     if (turn.kind !== 'nothing') throw new Error('two credentials read one list');
     expect((turn.nextLookAt?.getTime() ?? 0) - turn.now.getTime()).toBeGreaterThan(4 * MINUTE);
@@ -336,7 +316,7 @@ describe('the list of running tasks', () => {
     await world.list({ outcome: answered.gatewayDown, ...about }, lane);
     expect((await world.lookAtLists()).kind).toBe('nothing');
     await world.database.advance(20_000);
-    expect((await world.list(running(), lane)).job.offset).toBe(0);
+    expect((await world.list(runningTasks([]), lane)).job.offset).toBe(0);
   });
 });
 
@@ -410,7 +390,7 @@ it('nor is it one of the next call for the whole task', async () => {
   await world.startAndSettle(answered.lost);
   await world.database.advance(45_000 + GRACE_MS);
   const counts = { scanningClusters: 0, successClusters: 0, failedClusters: 2 };
-  const row = { ...aTask, ...ended, ...counts, taskId: TASK, taskStatus: 'finished' as const };
+  const row = { ...ended, ...counts, estimatedMinutes: null, taskId: TASK, taskStatus: 'finished' as const };
   await world.lookUp(read({ rows: [row], rowsSeen: 1, total: 1, nextOffset: null }), world.laneFor('listTasks'));
   expect(await world.counts(whole)).toEqual({ waiting: 1 });
 });
