@@ -5,7 +5,8 @@ export const LARGE_ABOVE = MAX_CLUSTERS_PER_CALL;
 
 /** A longer one takes longer than the calls that it saves, and its clusters are more than one transaction should move. */
 export const MAX_LISTED = 10_000;
-const PAGE_ROWS = 200;
+/** As many rows as a page of HSS may have. */
+export const PAGE_ROWS = 200;
 /** So many pages more than its failed clusters alone are worth it to know of all the others as well. */
 const PAGES_FOR_ALL = 4;
 

@@ -1,8 +1,8 @@
 import { assertNever } from './assert-never.js';
+import { PAGE_ROWS } from './listing.js';
 
 /** Of those that a pass asks for by themselves. What is left then waits for the next one; more of them need not be counted. */
 export const MAX_ALONE = 20;
-const PAGE_ROWS = 200;
 
 /** Where a pass over a scan task's clusters stands: at a page of those in one state, or at one cluster by itself. */
 export interface PassPosition {

@@ -7,14 +7,20 @@ import { nextPage } from '../domain/fire.js';
 import { toMask } from '../domain/scan-type.js';
 import { MAX_CLUSTERS_OF_TASK, MAX_TASKS_READ, MAX_TASKS_SEEN } from '../domain/schedule.js';
 import { FindingLedger, type FoundCluster } from '../ledger/fire-findings.js';
-import type { ListLane } from '../ledger/listings.js';
 import { FireLedger, type OpenFire } from '../ledger/schedule-fires.js';
 import { crashPoint } from '../platform/crash-points.js';
 import type { Tx } from '../platform/prisma/prisma.service.js';
 import { Metrics } from '../platform/telemetry/metrics.js';
 import type { ClusterScan, FailedOutcome, ListPage, TaskSummary } from '../upstream/scan-tasks.js';
 import type { ListCallAnswer } from '../watching/list-answer.js';
-import { ListWorks, type ListFilter, type ListJob, type ListWork, type ProjectDue } from '../watching/list-work.js';
+import {
+  ListWorks,
+  readerOf,
+  type ListFilter,
+  type ListJob,
+  type ListWork,
+  type ProjectDue,
+} from '../watching/list-work.js';
 import { FireSubmitter, type Findings } from './fire-submitter.js';
 
 /** In a row, of one page. */
@@ -23,7 +29,6 @@ const HOUR_MS = 3_600_000;
 const MAX_COUNT = 1_000_000_000;
 
 const stepIn = ({ operation }: Lane): OpenFire['step'] => (operation === 'listTasks' ? 'tasks' : 'clusters');
-const readerOf = ({ credential }: Lane): ListLane => ({ credential: credential.name, projects: credential.projects });
 
 /** Reads what a fire is about, page by page: scan tasks first, and then the failed clusters of each. */
 @Injectable()

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { Lane, Operation } from '../config/lanes.js';
 import type { ListPurpose } from '../domain/list-purpose.js';
+import type { ListLane } from '../ledger/listings.js';
 import type { Tx } from '../platform/prisma/prisma.service.js';
 import type { ResourceQuery, TaskQuery } from '../upstream/scan-tasks.js';
 import type { ListCallAnswer } from './list-answer.js';
@@ -46,6 +47,12 @@ export interface ProjectDue {
   readonly projectId: string;
   readonly operation: Operation;
 }
+
+/** Who reads through a lane. */
+export const readerOf = ({ credential }: Lane): ListLane => ({
+  credential: credential.name,
+  projects: credential.projects,
+});
 
 /** All purposes; each room brings its own. */
 @Injectable()

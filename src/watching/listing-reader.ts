@@ -11,13 +11,13 @@ import { CallLedger } from '../ledger/calls.js';
 import { applyMoves, lockRequests } from '../ledger/counts.js';
 import { ListedLedger } from '../ledger/listed.js';
 import { ListingWishes } from '../ledger/listing-wishes.js';
-import { ListingLedger, type DueListing, type Hold, type ListedCluster, type ListLane } from '../ledger/listings.js';
+import { ListingLedger, type DueListing, type Hold, type ListedCluster } from '../ledger/listings.js';
 import { crashPoint } from '../platform/crash-points.js';
 import type { Tx } from '../platform/prisma/prisma.service.js';
 import type { ClusterScan, ListPage, TaskSummary } from '../upstream/scan-tasks.js';
-import type { LookupPage } from './judge.js';
+import type { LookupPage } from './judge-lookup.js';
 import type { ListCallAnswer } from './list-answer.js';
-import { ListWorks, type ListJob, type ListWork, type ProjectDue } from './list-work.js';
+import { ListWorks, readerOf, type ListJob, type ListWork, type ProjectDue } from './list-work.js';
 
 /** A list that changes all the time is not waited for. */
 const MAX_RESTARTS = 2;
@@ -25,8 +25,6 @@ const MAX_FAILURES = 5;
 
 /** The counts of a scan task stand in the list of tasks, its clusters in its resources. */
 const stepIn = ({ operation }: Lane): DueListing['step'] => (operation === 'listTasks' ? 'counts' : 'clusters');
-
-const readerOf = ({ credential }: Lane): ListLane => ({ credential: credential.name, projects: credential.projects });
 
 /** Reads a scan task page by page, and lets what is found take effect at the end. */
 @Injectable()

@@ -8,7 +8,7 @@ import { CallLedger, type CallFacts } from '../ledger/calls.js';
 import { LookupLedger, type DueLookup, type LookedUp, type LookupProgress } from '../ledger/lookups.js';
 import { crashPoint } from '../platform/crash-points.js';
 import type { Tx } from '../platform/prisma/prisma.service.js';
-import { askedAlone, judge, onlyOf, type LookupPage } from './judge.js';
+import { askedAlone, judge, onlyOf, type LookupPage } from './judge-lookup.js';
 import type { ListCallAnswer } from './list-answer.js';
 import { ListWorks, type ListJob, type ListWork, type ProjectDue } from './list-work.js';
 

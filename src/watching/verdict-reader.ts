@@ -16,7 +16,7 @@ import type { Tx } from '../platform/prisma/prisma.service.js';
 import { Metrics } from '../platform/telemetry/metrics.js';
 import type { ClusterScan, ListPage } from '../upstream/scan-tasks.js';
 import type { ListCallAnswer } from './list-answer.js';
-import { ListWorks, type ListJob, type ListWork, type ProjectDue } from './list-work.js';
+import { ListWorks, readerOf, type ListJob, type ListWork, type ProjectDue } from './list-work.js';
 import { RunningReader } from './running-reader.js';
 import { gone, tell } from './tell.js';
 
@@ -48,7 +48,7 @@ export class VerdictReader implements ListWork, OnModuleInit {
   }
 
   async take(tx: Tx, lane: Lane, now: Date, leaseUntil: Date): Promise<ListJob | null> {
-    const reader = { credential: lane.credential.name, projects: lane.credential.projects };
+    const reader = readerOf(lane);
     if (lane.operation === 'listTasks') {
       const view = await this.watches.takeView(tx, reader, now, leaseUntil);
       return view && this.running.job(view);
@@ -58,7 +58,7 @@ export class VerdictReader implements ListWork, OnModuleInit {
   }
 
   nextDueAt(tx: Tx, lane: Lane, now: Date): Promise<Date | null> {
-    const reader = { credential: lane.credential.name, projects: lane.credential.projects };
+    const reader = readerOf(lane);
     return lane.operation === 'listTasks'
       ? this.watches.nextViewAt(tx, reader)
       : this.passes.nextDueAt(tx, reader, now);

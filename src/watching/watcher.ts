@@ -9,6 +9,7 @@ import { crashPoint } from '../platform/crash-points.js';
 import { Bells } from '../platform/queues/bells.js';
 import { Metrics } from '../platform/telemetry/metrics.js';
 import { ScanTasks } from '../upstream/scan-tasks.js';
+import { PAGE_ROWS } from '../domain/listing.js';
 import { clockOffsetMs } from '../domain/upstream-clock.js';
 import type { AnyList, ListCallAnswer } from './list-answer.js';
 import { ListSettler } from './list-settler.js';
@@ -16,7 +17,6 @@ import { ListStarter, type StartedList } from './list-starter.js';
 
 /** Pages of one look; then the other lanes have their turn. */
 const MAX_PAGES_A_LOOK = 24;
-const PAGE_ROWS = 200;
 
 /** Looks at list lanes: reads pages for whoever waits for them. */
 @Injectable()

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { oneByOne } from '../../../src/domain/lookup.js';
 import type { ClusterScan, ListPage } from '../../../src/upstream/scan-tasks.js';
-import { askedAlone, judge } from '../../../src/watching/judge.js';
+import { askedAlone, judge } from '../../../src/watching/judge-lookup.js';
 
 const unknownBefore = { knownStart: null, knownEnd: null };
 const startedAt = new Date('2026-01-01T12:00:00Z');
