@@ -6,6 +6,7 @@ import { decide, type Decision } from '../domain/decide.js';
 import { CallLedger, type CallEnding, type CallFacts } from '../ledger/calls.js';
 import { ChoosingLedger } from '../ledger/choosing.js';
 import { LaneLedger } from '../ledger/lanes.js';
+import { Clock } from '../platform/clock.js';
 import { crashPoint } from '../platform/crash-points.js';
 import { PrismaService } from '../platform/prisma/prisma.service.js';
 import type { RetryAnswer } from '../upstream/scan-tasks.js';
@@ -20,6 +21,7 @@ export class CallSettler {
   constructor(
     @Inject(APP_CONFIG) private readonly config: AppConfig,
     private readonly prisma: PrismaService,
+    private readonly clock: Clock,
     private readonly lanes: LaneLedger,
     private readonly laneSettler: LaneSettler,
     private readonly choosing: ChoosingLedger,
@@ -28,13 +30,18 @@ export class CallSettler {
     private readonly late: LateAnswers,
   ) {}
 
-  /** @returns null where nothing is left to be settled, and nothing was changed */
-  settle(callId: string, laneId: string, answer: RetryAnswer): Promise<Settled | null> {
+  /**
+   * @param answeredAtMs when the answer came, of `Clock.monotonicMs`: its slot is free a window after it, however late it is settled
+   * @returns null where nothing is left to be settled, and nothing was changed
+   */
+  settle(callId: string, laneId: string, answer: RetryAnswer, answeredAtMs: number): Promise<Settled | null> {
     const { outcome, sent } = answer;
     const scope: ThrottlePolicy = outcome.kind === 'throttled' ? outcome.policy : 'user';
     return this.prisma.transact(async (tx) => {
       await this.lanes.lock(tx, laneId, scope);
       crashPoint('settle.locked');
+      // Before the database's time is read: measured after it, the slot could be free too early.
+      const sinceMs = this.clock.monotonicMs() - answeredAtMs;
       const before = await this.calls.facts(tx, callId);
       if (!before) return null;
       const decision = decide(outcome, { ...before, sent }, this.config.policy, Math.random);
@@ -46,7 +53,7 @@ export class CallSettler {
       const call = stays ? before : await this.calls.facts(tx, callId);
       if (!call) return null;
       if (!isOpen(call, decision)) return this.late.settle(tx, call, decision);
-      if (!(await this.calls.end(tx, call, decision, this.ending(call, decision, answer)))) return null;
+      if (!(await this.calls.end(tx, call, decision, this.ending(call, decision, answer, sinceMs)))) return null;
       crashPoint('settle.ended');
       await this.laneSettler.apply(tx, call, decision.lane, outcome, sent);
       const finishedRequests = await this.targets.apply(tx, call, decision, outcome);
@@ -55,7 +62,12 @@ export class CallSettler {
     });
   }
 
-  private ending(call: CallFacts, decision: Decision, { outcome, durationMs }: RetryAnswer): CallEnding {
+  private ending(
+    call: CallFacts,
+    decision: Decision,
+    { outcome, durationMs }: RetryAnswer,
+    sinceMs: number,
+  ): CallEnding {
     const { verdictTimeoutMs, lookup } = this.config.policy;
     const after = (moment: Date, ms: number): Date => new Date(moment.getTime() + ms);
     const lookupAt = after(new Date(Math.max(call.leaseUntil.getTime(), call.now.getTime())), lookup.graceMs);
@@ -63,6 +75,8 @@ export class CallSettler {
       evidence: outcome.evidence,
       cause: 'cause' in outcome ? outcome.cause : null,
       durationMs,
+      // What got no answer may still be under way, and be counted later.
+      answeredAt: decision.call === 'unknown' ? call.now : after(call.now, -Math.floor(sinceMs)),
       verdictDueAt: decision.targets.kind === 'stay' ? after(call.now, verdictTimeoutMs) : null,
       lookup: decision.call === 'unknown' ? { dueAt: lookupAt, until: after(lookupAt, lookup.giveUpAfterMs) } : null,
     };

@@ -5,7 +5,7 @@ import type { Lane } from '../config/lanes.js';
 import { APP_CONFIG } from '../config/tokens.js';
 import { MAX_CLUSTERS_PER_CALL } from '../domain/call.js';
 import { charged, inOrder, nextTasks, ripeAt, type Head } from '../domain/choose.js';
-import { laneGate } from '../domain/lane.js';
+import { laneGate, withCall, type LaneGate } from '../domain/lane.js';
 import { priorityRank } from '../domain/priority.js';
 import { CallLedger } from '../ledger/calls.js';
 import { ChoosingLedger, type ChosenTask, type LaneQueue } from '../ledger/choosing.js';
@@ -37,10 +37,12 @@ export interface StartedCall {
   readonly leasedAtMs: number;
 }
 
-/** What a look at a lane came to. `nextLookAt` is null where only another event can change it. */
-export type Turn =
+/** What a look at a lane came to, and the lane's gate after it. */
+export type Turn = { readonly now: Date; readonly gate: LaneGate } & (
   | { readonly kind: 'started'; readonly call: StartedCall }
-  | { readonly kind: 'nothing'; readonly now: Date; readonly nextLookAt: Date | null };
+  /** `nextLookAt` is null where only another event can change it. */
+  | { readonly kind: 'nothing'; readonly nextLookAt: Date | null }
+);
 
 /** Tasks that another lane holds just now are left to it; after so many a bell later is better than a longer transaction. */
 const MAX_TASKS = 5;
@@ -70,8 +72,8 @@ export class CallStarter {
       const reading = await this.lanes.read(tx, lane.id);
       const gate = laneGate(reading.situation);
       const { now } = reading.situation;
-      if (!gate.open) return { kind: 'nothing', now, nextLookAt: gate.until };
-      if (!(await this.mayUseCredential(tx, lane, reading))) return { kind: 'nothing', now, nextLookAt: null };
+      if (!gate.open) return { kind: 'nothing', now, gate, nextLookAt: gate.until };
+      if (!(await this.mayUseCredential(tx, lane, reading))) return { kind: 'nothing', now, gate, nextLookAt: null };
       return this.chooseAndWrite(tx, lane, reading, leasedAtMs);
     });
   }
@@ -98,9 +100,10 @@ export class CallStarter {
       const call = task && (await this.fillAndWrite(tx, lane, reading, task, leasedAtMs));
       if (!call) continue;
       await this.lanes.charge(tx, lane.id, head.caller, charged(queue, head));
-      return { kind: 'started', call };
+      return { kind: 'started', call, now, gate: laneGate(withCall(reading.situation)) };
     }
-    return { kind: 'nothing', now, nextLookAt: ready.length > 0 ? now : earliest(nextRipeAt, queue.nextDueAt) };
+    const nextLookAt = ready.length > 0 ? now : earliest(nextRipeAt, queue.nextDueAt);
+    return { kind: 'nothing', now, gate: { open: true }, nextLookAt };
   }
 
   /** In order, up to the last that does not wait for company any more. */

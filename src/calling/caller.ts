@@ -4,6 +4,7 @@ import type { AppConfig } from '../config/app-config.js';
 import type { Lane } from '../config/lanes.js';
 import { APP_CONFIG } from '../config/tokens.js';
 import { noEvidence } from '../domain/call-outcome.js';
+import type { LaneGate } from '../domain/lane.js';
 import { clockOffsetMs } from '../domain/upstream-clock.js';
 import { CallLedger } from '../ledger/calls.js';
 import { LaneLedger } from '../ledger/lanes.js';
@@ -13,7 +14,7 @@ import { Bells } from '../platform/queues/bells.js';
 import { ScanTasks, type RetryAnswer } from '../upstream/scan-tasks.js';
 import { CallReport } from './call-report.js';
 import { CallSettler } from './call-settler.js';
-import { CallStarter, type StartedCall } from './call-starter.js';
+import { CallStarter, type StartedCall, type Turn } from './call-starter.js';
 import { Lookers, type Looker } from './lookers.js';
 import { StartTurns } from './start-turns.js';
 
@@ -55,7 +56,7 @@ export class Caller implements Looker, OnModuleInit {
 
   /** One look at a lane: while its calls are out, the next is started, up to a bound. */
   async look(lane: Lane): Promise<void> {
-    const out = new Set<Promise<void>>();
+    const out = new Set<Promise<boolean>>();
     try {
       for (let started = 0; started < MAX_CALLS_A_LOOK && !this.stopping;) {
         if (out.size >= MAX_OUT) await Promise.race(out);
@@ -65,14 +66,11 @@ export class Caller implements Looker, OnModuleInit {
           started += 1;
           const ending = this.finish(lane, turn.call).finally(() => out.delete(ending));
           out.add(ending);
-          continue;
+          if (turn.gate.open) continue;
         }
-        if (turn?.nextLookAt) {
-          await this.bells.ringLater(lane.id, turn.nextLookAt, turn.nextLookAt.getTime() - turn.now.getTime());
-        }
-        if (out.size === 0) return;
-        // What ends may free the lane: a probe, a credential's first call, targets that come back.
-        await Promise.race(out);
+        const nextLookAt = turn && nextLook(turn);
+        if (nextLookAt) await this.bells.ringLater(lane.id, nextLookAt, nextLookAt.getTime() - turn.now.getTime());
+        if (!(await this.oneFrees(out, turn?.gate))) return;
       }
     } finally {
       await Promise.all(out);
@@ -80,20 +78,36 @@ export class Caller implements Looker, OnModuleInit {
     if (!this.stopping) await this.bells.ring([lane.id]);
   }
 
-  private async finish(lane: Lane, call: StartedCall): Promise<void> {
+  /**
+   * Waits until the end of a call may have freed the lane: a probe, a credential's first call, targets that come back.
+   * Where the lane is closed until a moment, a bell comes by itself, and a call that is accepted changes nothing before it.
+   */
+  private async oneFrees(out: ReadonlySet<Promise<boolean>>, gate: LaneGate | undefined): Promise<boolean> {
+    const rings = gate?.open === false && gate.until !== null;
+    while (out.size > 0) {
+      const frees = await Promise.race(out);
+      if (frees || !rings) return true;
+    }
+    return false;
+  }
+
+  /** @returns whether the lane may send something by it that it could not before */
+  private async finish(lane: Lane, call: StartedCall): Promise<boolean> {
     const answer = await this.send(call);
-    const elapsedMs = this.clock.monotonicMs() - call.leasedAtMs;
+    const answeredAtMs = this.clock.monotonicMs();
     crashPoint('send.answered');
     const { outcome } = answer;
     if (outcome.kind === 'blocked' && outcome.by === 'authentication') this.scanTasks.renewCredential(call.credential);
     try {
-      const settled = await this.settlePatiently(call, lane, answer);
+      const settled = await this.settlePatiently(call, lane, answer, answeredAtMs);
       crashPoint('settle.committed');
       this.report.settled(lane, call, answer, settled);
-      await this.keepClockOffset(call, answer, elapsedMs);
+      await this.keepClockOffset(call, answer, answeredAtMs - call.leasedAtMs);
+      return outcome.kind !== 'accepted';
     } catch (error) {
       // Its lease ends, the sweep finds it unknown, and it is looked up: never sent again on a guess.
       this.logger.error({ msg: 'a call could not be settled', callId: call.id, laneId: lane.id, err: error });
+      return false;
     }
   }
 
@@ -117,11 +131,16 @@ export class Caller implements Looker, OnModuleInit {
   }
 
   /** The answer is known only here, and worth more than one try to write it down; it may come after the end of the lease too. */
-  private async settlePatiently(call: StartedCall, lane: Lane, answer: RetryAnswer): ReturnType<CallSettler['settle']> {
+  private async settlePatiently(
+    call: StartedCall,
+    lane: Lane,
+    answer: RetryAnswer,
+    answeredAtMs: number,
+  ): ReturnType<CallSettler['settle']> {
     const triedSinceMs = this.clock.monotonicMs();
     for (let waitMs = 100; ; waitMs = Math.min(waitMs * 2, 2_000)) {
       try {
-        return await this.settler.settle(call.id, lane.id, answer);
+        return await this.settler.settle(call.id, lane.id, answer, answeredAtMs);
       } catch (error) {
         const triedMs = this.clock.monotonicMs() - triedSinceMs;
         if (triedMs > (this.stopping ? this.config.shutdownGraceMs : PATIENCE_MS)) throw error;
@@ -140,6 +159,12 @@ export class Caller implements Looker, OnModuleInit {
       await this.lanes.saveClockOffset(call.credential, offsetMs);
     }
   }
+}
+
+/** Null: nothing makes another look worth while by itself. */
+function nextLook(turn: Turn): Date | null {
+  if (turn.kind === 'nothing') return turn.nextLookAt;
+  return turn.gate.open ? null : turn.gate.until;
 }
 
 const stopped: RetryAnswer = {

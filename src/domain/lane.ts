@@ -44,6 +44,14 @@ export function laneGate(lane: LaneSituation): LaneGate {
   return { open: true };
 }
 
+/** As it is once a call has started in it. */
+export const withCall = (lane: LaneSituation): LaneSituation => ({
+  ...lane,
+  slotsInUse: lane.slotsInUse + 1,
+  sendingOfLane: lane.sendingOfLane + 1,
+  credential: { ...lane.credential, sending: lane.credential.sending + 1 },
+});
+
 const closed = (blockedBy: LaneBlock, until: Date | null): LaneGate => ({ open: false, blockedBy, until });
 
 const isAfter = (moment: Date | null, now: Date): boolean => moment !== null && moment > now;

@@ -68,6 +68,8 @@ export interface CallEnding {
   readonly evidence: Evidence;
   readonly cause: string | null;
   readonly durationMs: number | null;
+  /** When the answer came: the upstream had counted the call by then. */
+  readonly answeredAt: Date;
   /** When its targets end as unverified, for those that stay in it. */
   readonly verdictDueAt: Date | null;
   /** When an unknown call is looked up first, and until when. */
@@ -158,7 +160,7 @@ export class CallLedger {
    */
   async end(tx: Tx, call: CallFacts, decision: Decision, end: CallEnding): Promise<boolean> {
     const state: CallEnd = decision.call;
-    const slotFreeAt = new Date(call.now.getTime() + (decision.slot === 'now' ? 0 : call.windowMs));
+    const slotFreeAt = decision.slot === 'now' ? call.now : new Date(end.answeredAt.getTime() + call.windowMs);
     const record: Prisma.InputJsonObject = { ...(JSON.parse(JSON.stringify(decision)) as object), cause: end.cause };
     const ended = await tx.$executeRaw`
       UPDATE call

@@ -105,7 +105,7 @@ export class Sweeper implements OnApplicationBootstrap, BeforeApplicationShutdow
   private async endLease(call: OverdueCall): Promise<void> {
     const outcome = { kind: 'unknown', cause: 'lease_expired', evidence: noEvidence } as const;
     const answer = { outcome, sent: true, durationMs: null, serverDate: null };
-    const settled = await this.settler.settle(call.id, call.laneId, answer);
+    const settled = await this.settler.settle(call.id, call.laneId, answer, this.clock.monotonicMs());
     if (!settled) return;
     crashPoint('sweep.lease_ended');
     this.logger.warn({ msg: 'the lease of a call ended without an answer', callId: call.id, laneId: call.laneId });

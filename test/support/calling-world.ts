@@ -223,8 +223,15 @@ export class CallingWorld {
     return turn.call;
   }
 
-  settle(call: Pick<StartedCall, 'id'>, outcome: CallOutcome, sent = true, lane = this.lane): Promise<Settled | null> {
-    return this.settler.settle(call.id, lane.id, { outcome, sent, durationMs: 5, serverDate: null });
+  settle(
+    call: Pick<StartedCall, 'id'>,
+    outcome: CallOutcome,
+    sent = true,
+    lane = this.lane,
+    answeredAtMs = performance.now(),
+  ): Promise<Settled | null> {
+    const answer = { outcome, sent, durationMs: 5, serverDate: null };
+    return this.settler.settle(call.id, lane.id, answer, answeredAtMs);
   }
 
   async startAndSettle(outcome: CallOutcome, lane = this.lane): Promise<StartedCall> {

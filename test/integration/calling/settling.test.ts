@@ -24,7 +24,27 @@ describe('settling a call', () => {
     expect(await world.counts(request)).toEqual({ accepted: 2 });
     const row = await world.prisma.call.findUniqueOrThrow({ where: { id: call.id } });
     expect(row).toMatchObject({ state: 'accepted', httpStatus: 200, durationMs: 5 });
-    expect(row.slotFreeAt.getTime() - (row.finishedAt?.getTime() ?? 0)).toBe(60_000);
+    const heldMs = row.slotFreeAt.getTime() - (row.finishedAt?.getTime() ?? 0);
+    expect(heldMs).toBeLessThanOrEqual(60_000);
+    expect(heldMs).toBeGreaterThan(50_000);
+  });
+
+  it('frees the slot a window after the answer, however late it is written down', async () => {
+    await world.aRequest({ clusterIds: ['a'] });
+    const [accepted, lost] = [
+      await world.start(),
+      await world.aRequest({ clusterIds: ['b'] }).then(() => world.start()),
+    ];
+    const minuteAgo = performance.now() - 59_000;
+    await world.settle(accepted, answered.accepted, true, world.lane, minuteAgo);
+    await world.settle(lost, answered.lost, true, world.lane, minuteAgo);
+    const heldMs = async ({ id }: { id: string }): Promise<number> => {
+      const row = await world.prisma.call.findUniqueOrThrow({ where: { id } });
+      return row.slotFreeAt.getTime() - (row.finishedAt?.getTime() ?? 0);
+    };
+    expect(await heldMs(accepted)).toBeLessThanOrEqual(1_000);
+    // It may still be under way, and be counted from now on.
+    expect(await heldMs(lost)).toBe(60_000);
   });
 
   it('settles a call once, whoever comes second', async () => {

@@ -155,7 +155,8 @@ async function answerLate(): Promise<void> {
 async function sweep(): Promise<void> {
   for (const { id, laneId } of await world.overdue.expiredLeases()) {
     const outcome = { ...answered.lost, cause: 'lease_expired' } as const;
-    await world.settler.settle(id, laneId, { outcome, sent: true, durationMs: null, serverDate: null });
+    const answer = { outcome, sent: true, durationMs: null, serverDate: null };
+    await world.settler.settle(id, laneId, answer, performance.now());
   }
   await world.lists.endExpired(world.prisma);
   await world.verdicts.end();

@@ -4,6 +4,7 @@ import {
   nextCredential,
   nextHealth,
   waitingForLanes,
+  withCall,
   type LaneGate,
   type LaneSituation,
 } from '../../../src/domain/lane.js';
@@ -24,6 +25,29 @@ const idle: LaneSituation = {
   sendingOfLane: 0,
   credential: { confirmed: true, openUntil: null, sending: 0 },
 };
+
+describe('withCall', () => {
+  it.each<[string, Partial<LaneSituation>, LaneGate]>([
+    ['leaves the gate open while a slot is free', { slotsInUse: 3 }, { open: true }],
+    [
+      'closes it until the next slot',
+      { slotsInUse: 4, nextSlotAt: later },
+      { open: false, blockedBy: 'slots', until: later },
+    ],
+    [
+      'closes it until the answer where the call is the probe of a breaker',
+      { breakerOpenUntil: earlier },
+      { open: false, blockedBy: 'breaker', until: null },
+    ],
+    [
+      'closes it until the answer where the credential is not confirmed',
+      { credential: { confirmed: false, openUntil: null, sending: 0 } },
+      { open: false, blockedBy: 'credential', until: null },
+    ],
+  ])('%s', (_title, changed, expected) => {
+    expect(laneGate(withCall({ ...idle, ...changed }))).toEqual(expected);
+  });
+});
 
 describe('laneGate', () => {
   it.each<[string, Partial<LaneSituation>, LaneGate]>([
