@@ -15,17 +15,21 @@ export interface NewEvent {
   readonly requestId?: string;
   readonly callId?: string;
   readonly laneId?: string;
+  readonly scheduleId?: string;
   readonly data?: Prisma.InputJsonObject;
 }
 
-/** The append-only record of what people and callers did. */
+/**
+ * The append-only record: what people and callers did. What becomes of calls, targets and requests, and of lookups, triggers record
+ * with it.
+ */
 @Injectable()
 export class EventLedger {
   async record(tx: Tx, event: NewEvent): Promise<void> {
     await tx.$executeRaw`
-      INSERT INTO event (kind, actor, key_id, project_id, request_id, call_id, lane_id, data)
+      INSERT INTO event (kind, actor, key_id, project_id, request_id, call_id, lane_id, schedule_id, data)
       VALUES (${event.kind}, ${event.actor.caller}, ${event.actor.keyId}::uuid, ${event.projectId ?? null},
-              ${event.requestId ?? null}::uuid, ${event.callId ?? null}::uuid, ${event.laneId ?? null},
+              ${event.requestId ?? null}::uuid, ${event.callId ?? null}::uuid, ${event.laneId ?? null}, ${event.scheduleId ?? null}::uuid,
               ${event.data ?? {}}::jsonb)`;
   }
 }

@@ -114,8 +114,8 @@ export class DueSchedules {
     if (!fireId) return null;
     if (!skipped) await this.schedules.setLastFire(tx, id, fireId);
     const taken = { fireId, dueAt: dueAt.toISOString(), skipped };
-    const data = { scheduleId: id, ...taken };
-    await this.events.record(tx, { kind: 'schedule.fired', actor: { caller, keyId }, projectId, data });
+    const actor = { caller, keyId };
+    await this.events.record(tx, { kind: 'schedule.fired', actor, projectId, scheduleId: id, data: { ...taken } });
     return taken;
   }
 }

@@ -148,7 +148,7 @@ export class ScheduleService {
     data: object = {},
   ): Promise<void> {
     const plain = JSON.parse(JSON.stringify(data)) as Record<string, string>;
-    return this.events.record(tx, { kind, actor, projectId, data: { scheduleId: id, ...plain } });
+    return this.events.record(tx, { kind, actor, projectId, scheduleId: id, data: plain });
   }
 
   private refuseUnserved(projectId: string): void {

@@ -65,6 +65,8 @@ describe('cancelling', () => {
     expect(await eventsOf(id)).toEqual([
       { kind: 'request.submitted', actor: 'team-a' },
       { kind: 'request.cancelled', actor: 'team-a' },
+      { kind: 'targets.ended', actor: 'rescan' },
+      { kind: 'request.ended', actor: 'rescan' },
     ]);
     await operator.post(`${LANE}/resume`);
     expect(retryCalls(rig.simulator).filter(({ taskId }) => taskId === task.taskId)).toEqual([]);

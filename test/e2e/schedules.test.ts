@@ -188,7 +188,7 @@ describe('a schedule', () => {
     for (let twice = 0; twice < 2; twice += 1) {
       expect((await team.post(`/v1/schedules/${id}/resume`)).body).toMatchObject({ enabled: true, nextDueAt });
     }
-    const kinds = await rig.query(`SELECT kind FROM event WHERE data ->> 'scheduleId' = $1 ORDER BY id`, [id]);
+    const kinds = await rig.query(`SELECT kind FROM event WHERE schedule_id = $1 ORDER BY id`, [id]);
     expect(kinds.map(({ kind }) => kind)).toEqual(['schedule.created', 'schedule.paused', 'schedule.resumed']);
   });
 

@@ -202,7 +202,7 @@ describe('an operator', () => {
   const by = { caller: 'operator', keyId: crypto.randomUUID() };
   const change = (told: LaneChange) => world.control.changeLane(world.lane.id, told, by);
   const events = async () => {
-    const rows = await world.prisma.event.findMany({ where: { laneId: world.lane.id }, orderBy: { id: 'asc' } });
+    const rows = await world.prisma.event.findMany({ where: { laneId: world.lane.id, actor: 'operator' }, orderBy: { id: 'asc' } });
     return rows.map(({ kind, actor, data }) => [kind, actor, data]);
   };
 

@@ -288,7 +288,7 @@ describe('an operator', () => {
     await world.resolver.byHand(callId, as, 'seen in the vendor’s console', operator);
     expect(await world.counts(request)).toEqual(counts);
     await expect(world.resolver.byHand(callId, as, 'again', operator)).rejects.toMatchObject({ code: 'conflict' });
-    const events = await world.prisma.event.findMany({ where: { callId } });
+    const events = await world.prisma.event.findMany({ where: { callId, actor: 'operator' } });
     expect(events).toMatchObject([{ kind: 'call.resolved', actor: 'operator', data: { as } }]);
   });
 });
