@@ -23,6 +23,7 @@ import { SuspectLedger } from './suspects.js';
 import { WholeSetLedger } from './whole-sets.js';
 import { TakingBackLedger } from './taking-back.js';
 import { RetryOutcomeLedger } from './retry-outcomes.js';
+import { RollupLedger } from './rollups.js';
 import { VerdictLedger } from './verdicts.js';
 import { WatchLedger } from './watches.js';
 import { WatchPassLedger } from './watch-passes.js';
@@ -50,6 +51,7 @@ const parts = [
   ScheduleLedger,
   SuspectLedger,
   RetryOutcomeLedger,
+  RollupLedger,
   TakingBackLedger,
   VerdictLedger,
   WatchLedger,
