@@ -27,7 +27,7 @@ beforeAll(() => {
   bells = new CallbackBells(queue);
 });
 beforeEach(async () => {
-  // A quarter of them, two, for one origin.
+  // Of them two for one caller, and one for one origin.
   here = await CallbackWorld.open({ concurrency: 8, timeoutMs: 5_000 });
   deliverer = new Deliverer(here.config, here.delivery, bells);
   due = new DueCallbacks(here.config, here.callbacks, bells, deliverer);
@@ -55,9 +55,9 @@ function hold(): { held: ServerResponse[]; release: () => void } {
   };
 }
 
-const many = async (n: number, url: string): Promise<string[]> => {
+const many = async (n: number, url: string, caller?: string): Promise<string[]> => {
   const ids: string[] = [];
-  for (let count = 0; count < n; count += 1) ids.push(await here.anEndedRequest(url));
+  for (let count = 0; count < n; count += 1) ids.push(await here.anEndedRequest(url, caller));
   return ids;
 };
 const stateOf = async (id: string): Promise<string | undefined> => (await here.read(id)).callback?.state;
@@ -83,11 +83,44 @@ describe('a look', () => {
     await deliverer.look();
     await eventually(async () => (await stateOf(id)) === 'delivered');
     await deliverer.look();
-    expect(held).toHaveLength(2);
+    expect(held).toHaveLength(1);
     release();
     await eventually(() => receiver.received.length === 5);
     await deliverer.idle();
     await other.close();
+  });
+
+  it('leaves room beside a caller, however many of its receivers hang', async () => {
+    const hanging = await Promise.all(Array.from({ length: 5 }, () => Receiver.open({ reply: replies.silence() })));
+    for (const each of hanging) await many(2, each.url(), 'slow');
+    const told = await many(3, receiver.url(), 'other');
+    await deliverer.look();
+    await eventuallyHolds(async () => {
+      expect(await Promise.all(told.map(stateOf))).toEqual(told.map(() => 'delivered'));
+    });
+    // Before any time was up: what hangs is still out.
+    await eventually(() => hanging.flatMap(({ received }) => received).length === 2);
+    await deliverer.stop(0);
+    expect(hanging.flatMap(({ received }) => received)).toHaveLength(2);
+    await Promise.all(hanging.map((each) => each.close()));
+  });
+
+  it('gives callers turns, however much the others have', async () => {
+    const { held, release } = hold();
+    const busy = ['a', 'b', 'c', 'd', 'e'];
+    // All eight places are taken.
+    const hanging = await Promise.all(Array.from({ length: 10 }, () => Receiver.open({ reply: receiver.reply })));
+    for (const [index, each] of hanging.entries()) await many(3, each.url(), busy[index % 5]);
+    await deliverer.look();
+    await eventually(() => held.length === 8);
+    await many(1, receiver.url(), 'late');
+    // Each that ends makes room for one: nobody has two turns before everybody has one.
+    for (const response of held.splice(0, 5)) response.writeHead(204).end();
+    await eventually(() => receiver.received.length === 1);
+    for (const each of hanging) each.reply = replies.status(204);
+    release();
+    await deliverer.idle();
+    await Promise.all(hanging.map((each) => each.close()));
   });
 
   it('leaves a bell for the next try', async () => {
