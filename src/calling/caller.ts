@@ -1,5 +1,6 @@
 import { Inject, Injectable, Logger, type OnModuleInit } from '@nestjs/common';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { RequestEnds } from '../callbacks/request-ends.js';
 import type { AppConfig } from '../config/app-config.js';
 import type { Lane } from '../config/lanes.js';
 import { APP_CONFIG } from '../config/tokens.js';
@@ -42,6 +43,7 @@ export class Caller implements Looker, OnModuleInit {
     private readonly settler: CallSettler,
     private readonly scanTasks: ScanTasks,
     private readonly report: CallReport,
+    private readonly ends: RequestEnds,
     private readonly lookers: Lookers,
   ) {}
 
@@ -90,6 +92,7 @@ export class Caller implements Looker, OnModuleInit {
       const settled = await this.settlePatiently(call, lane, answer);
       crashPoint('settle.committed');
       this.report.settled(lane, call, answer, settled);
+      await this.ends.tell(settled?.finishedRequests ?? []);
       await this.keepClockOffset(call, answer, elapsedMs);
     } catch (error) {
       // Its lease ends, the sweep finds it unknown, and it is looked up: never sent again on a guess.

@@ -67,6 +67,14 @@ export class CallbackLedger {
     return row?.due ?? false;
   }
 
+  /** Whether somebody wants to be told of the end of one of these. */
+  async anyToTell(requestIds: readonly string[]): Promise<boolean> {
+    const [row] = await this.prisma.$queryRaw<{ any: boolean }[]>`
+      SELECT EXISTS (SELECT 1 FROM callback
+                      WHERE request_id = ANY(${[...requestIds]}::uuid[]) AND state = 'pending') AS any`;
+    return row?.any ?? false;
+  }
+
   async endedRequest(tx: Tx, requestId: string): Promise<EndedRequest> {
     const request = await tx.request.findUniqueOrThrow({ where: { id: requestId }, select: { ...HEAD, ...COUNTS } });
     const { id, scanTaskId, projectId, state, labels, createdAt, finishedAt, ...counts } = request;

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { randomUUID } from 'node:crypto';
 import type pg from 'pg';
 import { CallReader } from '../../../src/audit/call-reader.js';
 import { CallbackReader } from '../../../src/callbacks/callback-reader.js';
@@ -204,6 +205,7 @@ describe.each([
         () => new WatchLedger().projectsDue(prisma),
         () => listings.nextDueAt(prisma, { credential: 'main', projects: '*' }, 'clusters'),
         () => callbacks.anyDue(),
+        () => callbacks.anyToTell([randomUUID()]),
         () => turns.nextDueAt(prisma),
         ...[{}, { fullCallers: [BACKLOGGED] }, { fullOrigins: DEAD }, { fullOrigins: DEAD.slice(1) }].map(
           (full) => () =>
