@@ -2,6 +2,7 @@ import { Module, type DynamicModule } from '@nestjs/common';
 import { AuditModule } from './audit/audit.module.js';
 import { CallbacksModule } from './callbacks/callbacks.module.js';
 import { DeliveryModule } from './callbacks/delivery.module.js';
+import { RequestEndsModule } from './callbacks/request-ends.module.js';
 import { CallingModule } from './calling/calling.module.js';
 import type { AppConfig, Role } from './config/app-config.js';
 import { ConsoleModule } from './console/console.module.js';
@@ -15,7 +16,7 @@ import { SecurityModule } from './security/security.module.js';
 import { SweepingModule } from './sweeping/sweeping.module.js';
 import { WatchingModule } from './watching/watching.module.js';
 
-const forAll = [LedgerModule, QueuesModule, SecurityModule];
+const forAll = [LedgerModule, QueuesModule, RequestEndsModule, SecurityModule];
 const api = [AuditModule, CallbacksModule, ConsoleModule, IntakeModule, SchedulesModule];
 const worker = [CallingModule, DeliveryModule, FiringModule, SweepingModule, WatchingModule];
 

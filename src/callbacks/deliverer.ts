@@ -2,6 +2,7 @@ import { Inject, Injectable, Logger } from '@nestjs/common';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { AppConfig } from '../config/app-config.js';
 import { APP_CONFIG } from '../config/tokens.js';
+import type { CallbackTurns } from '../ledger/callback-turns.js';
 import { CallbackBells } from '../platform/queues/callback-bells.js';
 import { Delivery, type StartedTry } from './delivery.js';
 
@@ -12,7 +13,8 @@ const SETTLE_MS = 1_000;
 @Injectable()
 export class Deliverer {
   private readonly logger = new Logger(Deliverer.name);
-  private readonly out = new Map<Promise<void>, string>();
+  private readonly out = new Map<Promise<void>, StartedTry>();
+  private lastCaller: string | null = null;
   private readonly cutOff = new AbortController();
   private running: Promise<void> | null = null;
   private wanted = false;
@@ -60,7 +62,7 @@ export class Deliverer {
 
   private async fill(): Promise<void> {
     while (!this.stopping && this.out.size < this.config.callbacks.concurrency) {
-      const turn = await this.delivery.start(this.busyOrigins());
+      const turn = await this.delivery.start(this.turns());
       if (turn.kind === 'nothing') {
         const { now, nextDueAt } = turn;
         if (nextDueAt) await this.bells.ringLater(nextDueAt, nextDueAt.getTime() - now.getTime());
@@ -71,6 +73,7 @@ export class Deliverer {
   }
 
   private send(started: StartedTry): void {
+    this.lastCaller = started.caller;
     const ending = this.delivery
       .finish(started, this.cutOff.signal)
       // Its lease ends, and it is tried again: a receiver may get it twice, and knows it by its id.
@@ -81,18 +84,33 @@ export class Deliverer {
         this.out.delete(ending);
         if (!this.stopping) this.lookAgain();
       });
-    this.out.set(ending, started.origin);
+    this.out.set(ending, started);
   }
 
   private lookAgain(): void {
     this.look().catch((error: unknown) => this.logger.warn({ msg: 'callbacks wait for the next sweep', err: error }));
   }
 
-  /** A receiver that is slow must leave room for the others. */
-  private busyOrigins(): string[] {
-    const most = Math.ceil(this.config.callbacks.concurrency / 4);
-    const counts = new Map<string, number>();
-    for (const origin of this.out.values()) counts.set(origin, (counts.get(origin) ?? 0) + 1);
-    return [...counts].filter(([, count]) => count >= most).map(([origin]) => origin);
+  /** A caller whose receivers are slow must leave room for the others, and of its receivers each for the others. */
+  private turns(): CallbackTurns {
+    const { concurrency } = this.config.callbacks;
+    const out = [...this.out.values()];
+    return {
+      fullCallers: withAtLeast(
+        Math.ceil(concurrency / 4),
+        out.map(({ caller }) => caller),
+      ),
+      fullOrigins: withAtLeast(
+        Math.ceil(concurrency / 8),
+        out.map(({ origin }) => origin),
+      ),
+      lastCaller: this.lastCaller,
+    };
   }
+}
+
+function withAtLeast(most: number, names: readonly string[]): string[] {
+  const counts = new Map<string, number>();
+  for (const name of names) counts.set(name, (counts.get(name) ?? 0) + 1);
+  return [...counts].filter(([, count]) => count >= most).map(([name]) => name);
 }

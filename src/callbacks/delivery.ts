@@ -2,7 +2,8 @@ import { Inject, Injectable, Logger } from '@nestjs/common';
 import type { AppConfig } from '../config/app-config.js';
 import { APP_CONFIG } from '../config/tokens.js';
 import { callbackError, decideCallback, type CallbackAnswer, type CallbackDecision } from '../domain/callback.js';
-import { CallbackLedger, type EndedRequest, type TakenCallback } from '../ledger/callbacks.js';
+import { CallbackTurnLedger, type CallbackTurns, type TakenCallback } from '../ledger/callback-turns.js';
+import { CallbackLedger, type EndedRequest } from '../ledger/callbacks.js';
 import { Clock } from '../platform/clock.js';
 import { crashPoint } from '../platform/crash-points.js';
 import { PrismaService } from '../platform/prisma/prisma.service.js';
@@ -31,6 +32,7 @@ export class Delivery {
     @Inject(APP_CONFIG) private readonly config: AppConfig,
     private readonly prisma: PrismaService,
     private readonly clock: Clock,
+    private readonly turns: CallbackTurnLedger,
     private readonly callbacks: CallbackLedger,
     private readonly sender: CallbackSender,
     private readonly metrics: Metrics,
@@ -38,13 +40,12 @@ export class Delivery {
     this.signer = new NoticeSigner(config.callbacks.secrets);
   }
 
-  /** @param besides origins that have enough for now */
-  async start(besides: readonly string[]): Promise<CallbackTurn> {
+  async start(turns: CallbackTurns): Promise<CallbackTurn> {
     const leaseMs = this.config.callbacks.timeoutMs + this.config.policy.leaseMarginMs;
     const turn = await this.prisma.transact(async (tx): Promise<CallbackTurn> => {
-      const taken = await this.callbacks.takeDue(tx, { leaseMs, besides, worker: processName });
+      const taken = await this.turns.takeDue(tx, { leaseMs, turns, worker: processName });
       if (!taken) {
-        const { now, at } = await this.callbacks.nextDueAt(tx);
+        const { now, at } = await this.turns.nextDueAt(tx);
         return { kind: 'nothing', now, nextDueAt: at };
       }
       const request = await this.callbacks.endedRequest(tx, taken.requestId);
@@ -57,11 +58,11 @@ export class Delivery {
 
   /** @param cutOff ends it where it is: it counts as a try that nobody took */
   async finish(started: StartedTry, cutOff: AbortSignal): Promise<void> {
-    const { request, startedAt, url } = started;
+    const { request, startedAt, caller, url } = started;
     const notice = noticeOf(request);
     const fromMs = this.clock.monotonicMs();
     const headers = this.signer.headers(notice, startedAt);
-    const answer = await this.sender.send({ url, headers, body: notice.body }, cutOff);
+    const answer = await this.sender.send({ caller, url, headers, body: notice.body }, cutOff);
     const durationMs = Math.round(this.clock.monotonicMs() - fromMs);
     crashPoint('callback.answered');
     const settled = await this.settle(started, answer, durationMs);

@@ -20,6 +20,8 @@ export interface SenderOptions {
 }
 
 export interface Outgoing {
+  /** Who wants it there. */
+  readonly caller: string;
   readonly url: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: string;
@@ -56,7 +58,7 @@ export class CallbackSender {
     // Asked again: what was allowed at its submission may not be any more.
     if (findOutboundUrlFault(outgoing.url, allowPrivate)) return { kind: 'failed', error: 'address_not_allowed' };
     const url = new URL(outgoing.url);
-    const addresses = await this.names.resolve(hostOf(url), signal);
+    const addresses = await this.names.resolve(hostOf(url), outgoing.caller, signal);
     if (addresses.length === 0) return { kind: 'failed', error: 'name_not_resolved' };
     const isAllowed = allowPrivate || addresses.every(({ address }) => isPublicAddress(address));
     if (!isAllowed) return { kind: 'failed', error: 'address_not_allowed' };

@@ -36,6 +36,5 @@ export class CallReport {
     else this.logger.log(line);
     if (!settled) return;
     this.metrics.callEnded(lane.id, outcome, durationMs);
-    this.metrics.requestsEnded(settled.finishedRequests.length);
   }
 }

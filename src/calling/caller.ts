@@ -1,5 +1,6 @@
 import { Inject, Injectable, Logger, type OnModuleInit } from '@nestjs/common';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { RequestEnds } from '../callbacks/request-ends.js';
 import type { AppConfig } from '../config/app-config.js';
 import type { Lane } from '../config/lanes.js';
 import { APP_CONFIG } from '../config/tokens.js';
@@ -43,6 +44,7 @@ export class Caller implements Looker, OnModuleInit {
     private readonly settler: CallSettler,
     private readonly scanTasks: ScanTasks,
     private readonly report: CallReport,
+    private readonly ends: RequestEnds,
     private readonly lookers: Lookers,
   ) {}
 
@@ -102,6 +104,7 @@ export class Caller implements Looker, OnModuleInit {
       const settled = await this.settlePatiently(call, lane, answer, answeredAtMs);
       crashPoint('settle.committed');
       this.report.settled(lane, call, answer, settled);
+      await this.ends.tell(settled?.finishedRequests ?? []);
       await this.keepClockOffset(call, answer, answeredAtMs - call.leasedAtMs);
       return outcome.kind !== 'accepted';
     } catch (error) {

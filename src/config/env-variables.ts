@@ -181,8 +181,8 @@ export const envVariables = {
   ),
   callbackConcurrency: variable(
     'CALLBACK_CONCURRENCY',
-    '16',
-    'callbacks that one worker has out at once; of one origin a quarter of them',
+    '32',
+    'callbacks that one worker has out at once: of one caller a quarter of them, to one origin an eighth',
     whole(1, 1_000),
   ),
   callbackTimeout: variable(

@@ -1,10 +1,10 @@
 import { Body, Controller, HttpCode, HttpStatus, Param, Post } from '@nestjs/common';
 import { ApiBearerAuth, ApiNoContentResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
+import { RequestEnds } from '../callbacks/request-ends.js';
 import { UnknownResolver } from '../calling/unknown-resolver.js';
 import { ApiProblems } from '../platform/http/api-problems.js';
 import { noSuchThing, PathUuid } from '../platform/http/path-id.js';
 import { PrismaService } from '../platform/prisma/prisma.service.js';
-import { Metrics } from '../platform/telemetry/metrics.js';
 import { mayTouch, type Principal } from '../security/principal.js';
 import { Caller, NeedsScope } from '../security/route-access.js';
 import { ResolveCallDto } from './resolve-call.dto.js';
@@ -17,7 +17,7 @@ export class UnknownCallsController {
   constructor(
     private readonly prisma: PrismaService,
     private readonly resolver: UnknownResolver,
-    private readonly metrics: Metrics,
+    private readonly ends: RequestEnds,
   ) {}
 
   @Post(':id/resolve')
@@ -35,6 +35,6 @@ export class UnknownCallsController {
   ): Promise<void> {
     const call = await this.prisma.call.findUnique({ where: { id }, select: { projectId: true } });
     if (!call || !mayTouch(caller, call.projectId)) throw noSuchThing();
-    this.metrics.requestsEnded((await this.resolver.byHand(id, body.as, body.reason, caller)).length);
+    await this.ends.tell(await this.resolver.byHand(id, body.as, body.reason, caller));
   }
 }

@@ -1,12 +1,12 @@
 import { Body, Controller, Get, HttpCode, HttpStatus, Param, Post, Query, Res } from '@nestjs/common';
 import { ApiAcceptedResponse, ApiBearerAuth, ApiHeader, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
+import { RequestEnds } from '../callbacks/request-ends.js';
 import { RequestLedger } from '../ledger/requests.js';
 import { crashPoint } from '../platform/crash-points.js';
 import { IdempotencyKey, KeyUnlessDryRun } from '../platform/http/idempotency-key.js';
 import { NoBody } from '../platform/http/no-body.js';
 import { PathUuid } from '../platform/http/path-id.js';
-import { Metrics } from '../platform/telemetry/metrics.js';
 import { ApiProblems } from '../platform/http/api-problems.js';
 import type { Principal } from '../security/principal.js';
 import { Caller, NeedsScope } from '../security/route-access.js';
@@ -43,7 +43,7 @@ export class RequestsController {
     private readonly estimator: Estimator,
     private readonly targets: TargetReader,
     private readonly ledger: RequestLedger,
-    private readonly metrics: Metrics,
+    private readonly ends: RequestEnds,
   ) {}
 
   @Post()
@@ -117,8 +117,9 @@ export class RequestsController {
     refuseForeign(await this.requests.find(id, caller), caller);
     await this.ledger.markCancelled(id, caller);
     crashPoint('cancel.marked');
-    this.metrics.requestsEnded((await this.ledger.endWaiting(id)).length);
+    const ended = await this.ledger.endWaiting(id);
     crashPoint('cancel.ended');
+    await this.ends.tell(ended);
     return this.get(id, caller);
   }
 

@@ -2,15 +2,7 @@ import { Injectable } from '@nestjs/common';
 import type { CallbackDecision, CallbackError } from '../domain/callback.js';
 import type { RequestState } from '../domain/request.js';
 import { PrismaService, type Tx } from '../platform/prisma/prisma.service.js';
-
-/** A callback that is this process's to try until the lease ends; its try is written down. */
-export interface TakenCallback {
-  readonly requestId: string;
-  readonly url: string;
-  readonly origin: string;
-  readonly number: number;
-  readonly startedAt: Date;
-}
+import type { TakenCallback } from './callback-turns.js';
 
 /** The request as its end left it. */
 export interface EndedRequest {
@@ -59,58 +51,28 @@ const COUNTS = {
 } as const;
 
 /** With its request; `applyMoves` makes it due with the request's end. */
-export async function insertCallback(tx: Tx, requestId: string, url: string): Promise<void> {
+export async function insertCallback(tx: Tx, requestId: string, caller: string, url: string): Promise<void> {
   await tx.$executeRaw`
-    INSERT INTO callback (request_id, url, origin) VALUES (${requestId}::uuid, ${url}, ${new URL(url).origin})`;
+    INSERT INTO callback (request_id, caller, url, origin)
+    VALUES (${requestId}::uuid, ${caller}, ${url}, ${new URL(url).origin})`;
 }
 
 @Injectable()
 export class CallbackLedger {
   constructor(private readonly prisma: PrismaService) {}
 
-  /**
-   * The callback that has waited longest, and its next try. Nobody else gets it before this try's lease ends; a try before it
-   * that never came back is over by then.
-   *
-   * @param besides origins that have enough for now
-   */
-  async takeDue(
-    tx: Tx,
-    { leaseMs, besides, worker }: { leaseMs: number; besides: readonly string[]; worker: string },
-  ): Promise<TakenCallback | null> {
-    const [taken] = await tx.$queryRaw<TakenCallback[]>`
-      WITH clock AS MATERIALIZED (SELECT rescan_now() AS now),
-      due AS (
-        SELECT request_id FROM callback
-         WHERE due_at <= (SELECT now FROM clock) AND origin <> ALL(${[...besides]}::text[])
-         ORDER BY due_at LIMIT 1 FOR UPDATE SKIP LOCKED),
-      taken AS (
-        UPDATE callback AS c SET due_at = now + ${leaseMs}::float8 * interval '1 ms', tries = c.tries + 1
-          FROM due, clock WHERE c.request_id = due.request_id
-        RETURNING c.request_id, c.url, c.origin, c.tries, now),
-      lost AS (
-        UPDATE callback_try AS t SET finished_at = taken.now, error_code = 'interrupted'
-          FROM taken WHERE t.request_id = taken.request_id AND t.finished_at IS NULL),
-      tried AS (
-        INSERT INTO callback_try (request_id, number, started_at, worker)
-        SELECT request_id, tries, now, ${worker} FROM taken)
-      SELECT request_id AS "requestId", url, origin, tries AS number, now AS "startedAt" FROM taken`;
-    return taken ?? null;
-  }
-
-  /** When the next one is due that is not due yet. */
-  async nextDueAt(tx: Tx): Promise<{ now: Date; at: Date | null }> {
-    const [next] = await tx.$queryRaw<{ now: Date; at: Date | null }[]>`
-      WITH clock AS MATERIALIZED (SELECT rescan_now() AS now)
-      SELECT now, (SELECT due_at FROM callback WHERE due_at > now ORDER BY due_at LIMIT 1) AS at FROM clock`;
-    if (!next) throw new Error('a clock without a row');
-    return next;
-  }
-
   async anyDue(): Promise<boolean> {
     const [row] = await this.prisma.$queryRaw<{ due: boolean }[]>`
       SELECT EXISTS (SELECT 1 FROM callback WHERE due_at <= (SELECT rescan_now())) AS due`;
     return row?.due ?? false;
+  }
+
+  /** Whether somebody wants to be told of the end of one of these. */
+  async anyToTell(requestIds: readonly string[]): Promise<boolean> {
+    const [row] = await this.prisma.$queryRaw<{ any: boolean }[]>`
+      SELECT EXISTS (SELECT 1 FROM callback
+                      WHERE request_id = ANY(${[...requestIds]}::uuid[]) AND state = 'pending') AS any`;
+    return row?.any ?? false;
   }
 
   async endedRequest(tx: Tx, requestId: string): Promise<EndedRequest> {

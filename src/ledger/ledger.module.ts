@@ -1,5 +1,6 @@
 import { Global, Module } from '@nestjs/common';
 import { ApiKeyLedger } from './api-keys.js';
+import { CallbackTurnLedger } from './callback-turns.js';
 import { CallbackLedger } from './callbacks.js';
 import { CallLedger } from './calls.js';
 import { ChoosingLedger } from './choosing.js';
@@ -31,6 +32,7 @@ import { WatchPassLedger } from './watch-passes.js';
 const parts = [
   ApiKeyLedger,
   CallbackLedger,
+  CallbackTurnLedger,
   CallLedger,
   ChoosingLedger,
   EventLedger,

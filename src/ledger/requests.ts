@@ -54,7 +54,7 @@ export class RequestLedger {
       INSERT INTO event (kind, actor, key_id, project_id, request_id, data)
       VALUES ('request.submitted', ${submitter.caller}, ${submitter.keyId}::uuid, ${submission.projectId}, ${id}::uuid,
               ${{ source: request.source, replayOf: request.replayOf, targets: clusterIds.length }}::jsonb)`;
-    if (submission.callbackUrl !== null) await insertCallback(tx, id, submission.callbackUrl);
+    if (submission.callbackUrl !== null) await insertCallback(tx, id, submitter.caller, submission.callbackUrl);
     return row;
   }
 

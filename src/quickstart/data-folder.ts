@@ -6,7 +6,7 @@ import { StartupProblem } from './startup-problem.js';
 
 const DEFAULT_FOLDER = '.rescan';
 
-/** Where the quickstart keeps what must outlive it: the database, the ports, the development key. */
+/** Where the quickstart keeps what must outlive it: the database, the ports, the secrets. */
 export class DataFolder {
   private constructor(readonly path: string) {}
 

@@ -43,6 +43,7 @@ export const help = `npm start: runs the whole service on this machine, and star
   DATA_DIR          what is kept between starts     default: .rescan
   PORT, HOST        where the service listens       default: 3000, 127.0.0.1
   DEV_API_KEY       API key for development         default: a random one, kept in DATA_DIR/dev-key
+  CALLBACK_SECRETS  what callbacks are signed with  default: a random one, kept in DATA_DIR/callback-secret
 
 Ctrl-C stops all of it; a second Ctrl-C does not wait. NODE_DEBUG=rescan adds stacks to problems.
 `;

@@ -6,6 +6,7 @@ import {
   type OnApplicationBootstrap,
 } from '@nestjs/common';
 import { DueCallbacks } from '../callbacks/due-callbacks.js';
+import { RequestEnds } from '../callbacks/request-ends.js';
 import { CallSettler } from '../calling/call-settler.js';
 import type { AppConfig } from '../config/app-config.js';
 import { APP_CONFIG } from '../config/tokens.js';
@@ -50,6 +51,7 @@ export class Sweeper implements OnApplicationBootstrap, BeforeApplicationShutdow
     private readonly verdictTimeouts: VerdictTimeouts,
     private readonly schedules: DueSchedules,
     private readonly metrics: Metrics,
+    private readonly ends: RequestEnds,
   ) {}
 
   onApplicationBootstrap(): void {
@@ -110,7 +112,7 @@ export class Sweeper implements OnApplicationBootstrap, BeforeApplicationShutdow
     crashPoint('sweep.lease_ended');
     this.logger.warn({ msg: 'the lease of a call ended without an answer', callId: call.id, laneId: call.laneId });
     this.metrics.callEnded(call.laneId, outcome, null);
-    this.metrics.requestsEnded(settled.finishedRequests.length);
+    await this.ends.tell(settled.finishedRequests);
   }
 
   /** One row that cannot be mended must not keep the others from it. */
@@ -123,7 +125,7 @@ export class Sweeper implements OnApplicationBootstrap, BeforeApplicationShutdow
   private async endExpiredRequests(): Promise<void> {
     for (const id of await this.overdue.expiredRequests()) {
       await this.attempt({ requestId: id }, async () => {
-        this.metrics.requestsEnded((await this.requests.endWaiting(id)).length);
+        await this.ends.tell(await this.requests.endWaiting(id));
         crashPoint('sweep.request_ended');
       });
     }

@@ -1,4 +1,5 @@
 import { Injectable, Logger } from '@nestjs/common';
+import { RequestEnds } from '../callbacks/request-ends.js';
 import { TargetSettler } from '../calling/target-settler.js';
 import { CallLedger } from '../ledger/calls.js';
 import { ChoosingLedger } from '../ledger/choosing.js';
@@ -21,6 +22,7 @@ export class VerdictTimeouts {
     private readonly targets: TargetSettler,
     private readonly watches: WatchPassLedger,
     private readonly metrics: Metrics,
+    private readonly ends: RequestEnds,
   ) {}
 
   async end(): Promise<void> {
@@ -34,8 +36,8 @@ export class VerdictTimeouts {
 
   private async endAndTell(call: OverdueCall): Promise<void> {
     const { finished, isPhantom } = await this.endOne(call.id);
-    this.metrics.requestsEnded(finished.length);
     if (isPhantom) this.phantomFound(call);
+    await this.ends.tell(finished);
     crashPoint('sweep.verdict_ended');
   }
 

@@ -1,4 +1,5 @@
 import { Inject, Injectable, Logger, type OnModuleInit } from '@nestjs/common';
+import { RequestEnds } from '../callbacks/request-ends.js';
 import { Lookers, type Looker } from '../calling/lookers.js';
 import { StartTurns } from '../calling/start-turns.js';
 import type { AppConfig } from '../config/app-config.js';
@@ -35,6 +36,7 @@ export class Watcher implements Looker, OnModuleInit {
     private readonly scanTasks: ScanTasks,
     private readonly metrics: Metrics,
     private readonly lookers: Lookers,
+    private readonly ends: RequestEnds,
   ) {
     this.lanes = lanesOf(config);
   }
@@ -72,10 +74,10 @@ export class Watcher implements Looker, OnModuleInit {
       this.scanTasks.renewCredential(lane.credential.name);
     }
     const { finishedRequests, alarm } = await this.settler.settle(lane, started, answer);
-    this.metrics.requestsEnded(finishedRequests.length);
     crashPoint('list.settled');
     job.settled?.();
     this.metrics.listCallEnded(started.purpose, outcome.kind);
+    await this.ends.tell(finishedRequests);
     const due = job.dueAfter?.(answer) ?? [];
     await this.bells.ring(due.flatMap((of) => lanesServing(this.lanes, job.projectId, of)).map(({ id }) => id));
     const line = {

@@ -30,10 +30,13 @@ const read = async (client: ApiClient, id: string): Promise<CallbackView> =>
   (await client.get<CallbackView>(`/v1/requests/${id}/callbacks`)).body;
 
 const untilDelivered = (client: ApiClient, id: string): Promise<CallbackView> =>
-  eventually(async () => {
-    const view = await read(client, id);
-    return view.callback?.state === 'delivered' ? view : null;
-  });
+  eventually(
+    async () => {
+      const view = await read(client, id);
+      return view.callback?.state === 'delivered' ? view : null;
+    },
+    { limitMs: 20_000 },
+  );
 
 const verified = ({ headers, body }: Received, secret: string): any =>
   new Webhook(secret).verify(body, headers as Record<string, string>);
@@ -146,6 +149,53 @@ describe.each(QUEUE_BACKENDS)('the end of a request, with the queue on %s,', (qu
     const { body } = await operator.get<string>('/metrics');
     expect(body).toMatch(/rescan_callback_tries_total\{outcome="delivered",error_code=""\} \d+/);
     expect(body).toMatch(/rescan_callbacks_pending 0/);
+  });
+});
+
+describe('with a sweep that comes too late', () => {
+  const unlimited = { retryTask: 'unlimited', listTasks: 'unlimited', listTaskResources: 'unlimited' };
+  let rig: ServiceRig;
+  let client: ApiClient;
+  let operator: ApiClient;
+  let receiver: Receiver;
+
+  beforeAll(async () => {
+    rig = await ServiceRig.open({
+      credentials: [{ limits: unlimited }],
+      scenario: { scans: { minMs: 200, maxMs: 400, successRate: 1 } },
+      env: { ...CALLBACKS, VERDICT_POLL: '200ms', VERDICT_POLL_CAP: '500ms', LOOKUP_GRACE: '1s' },
+    });
+    receiver = await Receiver.open();
+    const api = await rig.start({ ROLE: 'api' });
+    await rig.spawn({ ROLE: 'worker', SWEEP_INTERVAL: '1m' });
+    [client, operator] = [await rig.client({ of: api }), await rig.operator()];
+  });
+  afterAll(async () => {
+    await receiver.close();
+    await rig.close();
+  });
+
+  it('the end of a request is told at once, whoever ends it', async () => {
+    const refused = rig.task(1);
+    rig.simulator.controls.addFaults({
+      taskId: refused.taskId,
+      effect: { kind: 'error', status: 400, code: 'HSS.0011' },
+    });
+    await operator.post(`${LANE}/pause`);
+    const [bySettling, byVerdict, byCancel] = await Promise.all(
+      [refused, rig.task(1), rig.task(1)].map((task) =>
+        client.submit({ ...retryOf(task), callbackUrl: receiver.url() }),
+      ),
+    );
+    await client.cancel(byCancel?.id ?? '');
+    await untilDelivered(client, byCancel?.id ?? '');
+    await operator.post(`${LANE}/resume`);
+    for (const request of [bySettling, byVerdict]) await untilDelivered(client, request?.id ?? '');
+    const results = receiver.received.map(({ body }) => JSON.parse(body).data.counts);
+    expect(results).toHaveLength(3);
+    for (const result of ['rejected', 'succeeded', 'cancelled']) {
+      expect(results).toContainEqual(expect.objectContaining({ total: 1, [result]: 1 }));
+    }
   });
 });
 

@@ -5,6 +5,7 @@ import { Delivery, type StartedTry } from '../../src/callbacks/delivery.js';
 import { CallbackSender } from '../../src/callbacks/sender.js';
 import type { AppConfig, CallbackConfig } from '../../src/config/app-config.js';
 import { Secret } from '../../src/config/secret.js';
+import { CallbackTurnLedger, type CallbackTurns } from '../../src/ledger/callback-turns.js';
 import { CallbackLedger } from '../../src/ledger/callbacks.js';
 import { Clock } from '../../src/platform/clock.js';
 import { Metrics } from '../../src/platform/telemetry/metrics.js';
@@ -17,6 +18,8 @@ interface Page {
   readonly limit: number;
   readonly cursor?: string;
 }
+
+export const ANY: CallbackTurns = { fullCallers: [], fullOrigins: [], lastCaller: null };
 
 export const owner: Principal = { keyId: '', caller: 'tester', scopes: ['requests:read'], projects: '*' };
 
@@ -45,7 +48,7 @@ export class CallbackWorld {
     this.reader = new CallbackReader(prisma);
     const sender = new CallbackSender(config.callbacks);
     const of = (ledger: CallbackLedger): Delivery =>
-      new Delivery(config, prisma, new Clock(), ledger, sender, this.metrics);
+      new Delivery(config, prisma, new Clock(), new CallbackTurnLedger(), ledger, sender, this.metrics);
     this.delivery = of(this.callbacks);
     this.dying = of(new DyingLedger(prisma));
   }
@@ -65,8 +68,8 @@ export class CallbackWorld {
   }
 
   /** A request that is at its end, as a cancel ends one. */
-  async anEndedRequest(callbackUrl: string | null): Promise<string> {
-    const id = await this.world.aRequest({ clusterIds: ['a', 'b'], taskId: randomUUID(), callbackUrl });
+  async anEndedRequest(callbackUrl: string | null, caller = 'tester'): Promise<string> {
+    const id = await this.world.aRequest({ clusterIds: ['a', 'b'], taskId: randomUUID(), callbackUrl, caller });
     await this.end(id);
     return id;
   }
@@ -77,8 +80,8 @@ export class CallbackWorld {
   }
 
   /** A try that must be due. */
-  async start(besides: readonly string[] = []): Promise<StartedTry> {
-    const turn = await this.delivery.start(besides);
+  async start(turns: Partial<CallbackTurns> = {}): Promise<StartedTry> {
+    const turn = await this.delivery.start({ ...ANY, ...turns });
     if (turn.kind !== 'started') throw new Error(`no callback is due; the next at ${String(turn.nextDueAt)}`);
     return turn.started;
   }
@@ -93,7 +96,7 @@ export class CallbackWorld {
   }
 
   async isAnyStarted(): Promise<boolean> {
-    return (await this.delivery.start([])).kind === 'started';
+    return (await this.delivery.start(ANY)).kind === 'started';
   }
 
   /** As its caller reads it. */

@@ -1,5 +1,6 @@
 import { Module, type DynamicModule, type INestApplicationContext } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
+import { RequestEnds } from '../../src/callbacks/request-ends.js';
 import { CallSettler } from '../../src/calling/call-settler.js';
 import { CallStarter } from '../../src/calling/call-starter.js';
 import { LaneSettler } from '../../src/calling/lane-settler.js';
@@ -8,6 +9,7 @@ import { TargetSettler } from '../../src/calling/target-settler.js';
 import { UnknownResolver } from '../../src/calling/unknown-resolver.js';
 import type { AppConfig } from '../../src/config/app-config.js';
 import { APP_CONFIG } from '../../src/config/tokens.js';
+import { CallbackLedger } from '../../src/ledger/callbacks.js';
 import { LedgerModule } from '../../src/ledger/ledger.module.js';
 import { Clock } from '../../src/platform/clock.js';
 import { PrismaService } from '../../src/platform/prisma/prisma.service.js';
@@ -45,6 +47,14 @@ const ROOMS = [
   VerdictTimeouts,
 ];
 
+/** Without bells: no callback is wanted here, and nothing is rung for. */
+const ends = {
+  provide: RequestEnds,
+  inject: [PrismaService, Metrics],
+  useFactory: (prisma: PrismaService, metrics: Metrics) =>
+    new RequestEnds(new CallbackLedger(prisma), undefined as never, metrics),
+};
+
 @Module({})
 class Rooms {
   static over(config: AppConfig, prisma: PrismaService): DynamicModule {
@@ -53,6 +63,7 @@ class Rooms {
       { provide: PrismaService, useValue: prisma },
       Clock,
       Metrics,
+      ends,
     ];
     const ground = { module: Ground, global: true, providers: given, exports: given };
     return { module: Rooms, imports: [ground, LedgerModule], providers: ROOMS };

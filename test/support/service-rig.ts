@@ -12,7 +12,7 @@ import {
 } from '../../src/simulator/simulator.js';
 import { ApiClient, type NewRequest } from './api-client.js';
 import { findRedis, startRedis, type RedisServer } from './redis-server.js';
-import { startServiceProcess, type Env, type ServiceProcess } from './service-process.js';
+import { spawnService, startServiceProcess, type Env, type ServiceProcess } from './service-process.js';
 import { createTestFolder } from './test-folder.js';
 import { createTestDatabase, type TestDatabase } from './test-database.js';
 
@@ -119,6 +119,11 @@ export class ServiceRig {
     const service = await startServiceProcess({ ...this.env, ...env }, this.folder);
     this.services.push(service);
     return service;
+  }
+
+  /** Does not wait for it: a worker is not ready before it has swept. */
+  async spawn(env: Env): Promise<void> {
+    this.services.push(await spawnService({ ...this.env, ...env }, this.folder));
   }
 
   /** A client with a fresh key: that of an ordinary caller for all projects, at the first service, where nothing else is said. */

@@ -1,3 +1,4 @@
+import { RequestEnds } from '../../src/callbacks/request-ends.js';
 import { DueCallbacks } from '../../src/callbacks/due-callbacks.js';
 import { Lookers } from '../../src/calling/lookers.js';
 import { CallbackLedger } from '../../src/ledger/callbacks.js';
@@ -16,6 +17,8 @@ Logger.overrideLogger(false);
 /** A sweeper that sweeps when told, and not by itself. */
 export function aSweeper(world: CallingWorld, bells: Bells): Sweeper {
   const clock = new Clock();
+  const metrics = new Metrics();
+  const callbacks = new CallbackLedger(world.prisma);
   return new Sweeper(
     world.config,
     clock,
@@ -23,13 +26,14 @@ export function aSweeper(world: CallingWorld, bells: Bells): Sweeper {
     world.prisma,
     new DueLanes(world.config, world.prisma, bells, world.laneLedger, world.choosing, world.works, new Lookers()),
     // This world signs no callbacks: nothing is rung for, and nothing delivered.
-    new DueCallbacks(world.config, new CallbackLedger(world.prisma), undefined as never, undefined as never),
+    new DueCallbacks(world.config, callbacks, undefined as never, undefined as never),
     world.overdue,
     world.lists,
     world.requests,
     world.settler,
     world.verdicts,
     world.dueSchedules,
-    new Metrics(),
+    metrics,
+    new RequestEnds(callbacks, undefined as never, metrics),
   );
 }

@@ -18,7 +18,7 @@ afterEach(() => receiver.close());
 
 const send = (url: string, options: Partial<SenderOptions> = {}, cutOff = never): Promise<CallbackAnswer> =>
   new CallbackSender({ allowPrivate: true, timeoutMs: 400, ...options }).send(
-    { url, headers: { 'webhook-id': 'msg_1' }, body: '{"type":"request.finished"}' },
+    { caller: 'tester', url, headers: { 'webhook-id': 'msg_1' }, body: '{"type":"request.finished"}' },
     cutOff,
   );
 

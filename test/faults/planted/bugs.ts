@@ -231,8 +231,8 @@ export const PLANTED: Readonly<Record<string, PlantedBug>> = {
     edits: [
       {
         file: 'callbacks/delivery.ts',
-        from: 'const answer = await this.sender.send({ url, headers, body: notice.body }, cutOff);',
-        to: "void this.sender.send({ url, headers, body: notice.body }, cutOff); const answer: CallbackAnswer = { kind: 'answered', status: 200, retryAfterMs: null };",
+        from: 'const answer = await this.sender.send({ caller, url, headers, body: notice.body }, cutOff);',
+        to: "void this.sender.send({ caller, url, headers, body: notice.body }, cutOff); const answer: CallbackAnswer = { kind: 'answered', status: 200, retryAfterMs: null };",
       },
     ],
     caughtBy: ['the end of a request is told to whoever asked for it'],

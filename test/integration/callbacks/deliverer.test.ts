@@ -5,6 +5,9 @@ import { randomUUID } from 'node:crypto';
 import type { ServerResponse } from 'node:http';
 import { Deliverer } from '../../../src/callbacks/deliverer.js';
 import { DueCallbacks } from '../../../src/callbacks/due-callbacks.js';
+import { RequestEnds } from '../../../src/callbacks/request-ends.js';
+import { CallbackLedger } from '../../../src/ledger/callbacks.js';
+import { PrismaService } from '../../../src/platform/prisma/prisma.service.js';
 import { CallbackBells } from '../../../src/platform/queues/callback-bells.js';
 import { Link } from '../../faults/support/link.js';
 import { CallbackWorld } from '../../support/callback-world.js';
@@ -14,6 +17,9 @@ import { Receiver, replies } from '../../support/receiver.js';
 import { testRedisUrl } from '../../support/test-database.js';
 
 Logger.overrideLogger(false);
+
+/** One at a time to each origin, on a machine that is busy with other tests. */
+const PATIENCE = { limitMs: 20_000 };
 
 let queue: Queue<object>;
 let bells: CallbackBells;
@@ -27,8 +33,8 @@ beforeAll(() => {
   bells = new CallbackBells(queue);
 });
 beforeEach(async () => {
-  // A quarter of them, two, for one origin.
-  here = await CallbackWorld.open({ concurrency: 8, timeoutMs: 5_000 });
+  // Of them two for one caller, and one for one origin.
+  here = await CallbackWorld.open({ concurrency: 8, timeoutMs: 60_000 });
   deliverer = new Deliverer(here.config, here.delivery, bells);
   due = new DueCallbacks(here.config, here.callbacks, bells, deliverer);
   receiver = await Receiver.open();
@@ -55,9 +61,9 @@ function hold(): { held: ServerResponse[]; release: () => void } {
   };
 }
 
-const many = async (n: number, url: string): Promise<string[]> => {
+const many = async (n: number, url: string, caller?: string): Promise<string[]> => {
   const ids: string[] = [];
-  for (let count = 0; count < n; count += 1) ids.push(await here.anEndedRequest(url));
+  for (let count = 0; count < n; count += 1) ids.push(await here.anEndedRequest(url, caller));
   return ids;
 };
 const stateOf = async (id: string): Promise<string | undefined> => (await here.read(id)).callback?.state;
@@ -68,7 +74,7 @@ describe('a look', () => {
     await Promise.all([deliverer.look(), deliverer.look(), deliverer.look()]);
     await eventuallyHolds(async () => {
       expect(await Promise.all(ids.map(stateOf))).toEqual(ids.map(() => 'delivered'));
-    });
+    }, PATIENCE);
     expect(receiver.received).toHaveLength(ids.length);
     expect(new Set(receiver.received.map(({ headers }) => headers['webhook-id']))).toEqual(
       new Set(ids.map((id) => `msg_${id}`)),
@@ -83,11 +89,44 @@ describe('a look', () => {
     await deliverer.look();
     await eventually(async () => (await stateOf(id)) === 'delivered');
     await deliverer.look();
-    expect(held).toHaveLength(2);
+    expect(held).toHaveLength(1);
     release();
     await eventually(() => receiver.received.length === 5);
     await deliverer.idle();
     await other.close();
+  });
+
+  it('leaves room beside a caller, however many of its receivers hang', async () => {
+    const hanging = await Promise.all(Array.from({ length: 5 }, () => Receiver.open({ reply: replies.silence() })));
+    for (const each of hanging) await many(2, each.url(), 'slow');
+    const told = await many(3, receiver.url(), 'other');
+    await deliverer.look();
+    await eventuallyHolds(async () => {
+      expect(await Promise.all(told.map(stateOf))).toEqual(told.map(() => 'delivered'));
+    }, PATIENCE);
+    // Before any time was up: what hangs is still out.
+    await eventually(() => hanging.flatMap(({ received }) => received).length === 2);
+    await deliverer.stop(0);
+    expect(hanging.flatMap(({ received }) => received)).toHaveLength(2);
+    await Promise.all(hanging.map((each) => each.close()));
+  });
+
+  it('gives callers turns, however much the others have', async () => {
+    const { held, release } = hold();
+    const busy = ['a', 'b', 'c', 'd', 'e'];
+    // All eight places are taken.
+    const hanging = await Promise.all(Array.from({ length: 10 }, () => Receiver.open({ reply: receiver.reply })));
+    for (const [index, each] of hanging.entries()) await many(3, each.url(), busy[index % 5]);
+    await deliverer.look();
+    await eventually(() => held.length === 8);
+    await many(1, receiver.url(), 'late');
+    // Each that ends makes room for one: nobody has two turns before everybody has one.
+    for (const response of held.splice(0, 5)) response.writeHead(204).end();
+    await eventually(() => receiver.received.length === 1);
+    for (const each of hanging) each.reply = replies.status(204);
+    release();
+    await deliverer.idle();
+    await Promise.all(hanging.map((each) => each.close()));
   });
 
   it('leaves a bell for the next try', async () => {
@@ -112,6 +151,27 @@ describe('a look', () => {
     await here.advance(3_600_000);
     await deliverer.look();
     expect(receiver.received).toHaveLength(1);
+  });
+});
+
+describe('the end of a request', () => {
+  it('rings where somebody wants to be told of it, and only there', async () => {
+    const ends = new RequestEnds(here.callbacks, bells, here.metrics);
+    const [silent, told] = [await here.anEndedRequest(null), await here.anEndedRequest(receiver.url())];
+    await ends.tell([]);
+    await ends.tell([silent]);
+    expect(await queue.getWaitingCount()).toBe(0);
+    await ends.tell([silent, told]);
+    expect(await queue.getWaitingCount()).toBe(1);
+    expect(await here.metrics.registry.metrics()).toContain('rescan_requests_ended_total 3');
+  });
+
+  it('counts, and is left to the sweep, where the database is away', async () => {
+    const away = new PrismaService('postgresql://nobody@127.0.0.1:1/nowhere', 1);
+    const ends = new RequestEnds(new CallbackLedger(away), bells, here.metrics);
+    await ends.tell([randomUUID()]);
+    expect(await here.metrics.registry.metrics()).toContain('rescan_requests_ended_total 1');
+    await away.$disconnect();
   });
 });
 

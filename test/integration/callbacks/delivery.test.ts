@@ -5,7 +5,8 @@ import { Webhook } from 'standardwebhooks';
 import type { CallbackConfig } from '../../../src/config/app-config.js';
 import { applyMoves, lockRequests } from '../../../src/ledger/counts.js';
 import type { Principal } from '../../../src/security/principal.js';
-import { CALLBACK_SECRET, CallbackWorld, owner } from '../../support/callback-world.js';
+import type { StartedTry } from '../../../src/callbacks/delivery.js';
+import { ANY, CALLBACK_SECRET, CallbackWorld, owner } from '../../support/callback-world.js';
 import { answered } from '../../support/calling-world.js';
 import { expectInvariants } from '../../support/invariants.js';
 import { Receiver, replies } from '../../support/receiver.js';
@@ -223,7 +224,7 @@ describe('a try', () => {
   it('is made by one of all who look, and by each for another callback', async () => {
     const first = await here.anEndedRequest(receiver.url());
     const second = await here.anEndedRequest(receiver.url());
-    const turns = await Promise.all(Array.from({ length: 10 }, () => here.delivery.start([])));
+    const turns = await Promise.all(Array.from({ length: 10 }, () => here.delivery.start(ANY)));
     const started = turns.flatMap((turn) => (turn.kind === 'started' ? [turn.started] : []));
     expect(started.map(({ requestId }) => requestId).sort()).toEqual([first, second].sort());
     await Promise.all(started.map((one) => here.finish(one)));
@@ -233,9 +234,9 @@ describe('a try', () => {
   it('that was sent by a process that died is made again after its lease, as the same message', async () => {
     const id = await here.anEndedRequest(receiver.url());
     await expect(here.finish(await here.start(), here.dying)).rejects.toThrow('the process is gone');
-    await here.advance(LEASE_MS - 200);
+    await here.advance(LEASE_MS - 2_000);
     expect(await here.isAnyStarted()).toBe(false);
-    await here.advance(200);
+    await here.advance(2_000);
     await here.deliver();
     expect(idsReceived()).toEqual([`msg_${id}`, `msg_${id}`]);
     expect(await here.read(id)).toMatchObject({
@@ -267,8 +268,45 @@ describe('a try', () => {
     const other = await Receiver.open();
     await here.anEndedRequest(receiver.url());
     const id = await here.anEndedRequest(other.url());
-    expect((await here.start([new URL(receiver.url()).origin])).requestId).toBe(id);
+    expect((await here.start({ fullOrigins: [new URL(receiver.url()).origin] })).requestId).toBe(id);
     await other.close();
+  });
+});
+
+describe('a turn', () => {
+  it('is of one caller after the other, and of the one that has waited longest of each', async () => {
+    const of = (caller: string): Promise<string> => here.anEndedRequest(receiver.url(), caller);
+    const ids = [await of('b'), await of('b'), await of('a'), await of('c'), await of('b')];
+    const order: string[] = [];
+    let lastCaller: string | null = null;
+    while (order.length < ids.length) {
+      const started: StartedTry = await here.start({ lastCaller });
+      order.push(started.requestId);
+      lastCaller = started.caller;
+    }
+    expect(order).toEqual([2, 0, 3, 1, 4].map((index) => ids[index]));
+  });
+
+  it('is of the receiver that has waited longest, and of no caller that has enough', async () => {
+    const other = await Receiver.open();
+    const first = await here.anEndedRequest(other.url(), 'a');
+    const second = await here.anEndedRequest(receiver.url(), 'a');
+    const third = await here.anEndedRequest(receiver.url(), 'b');
+    expect((await here.start({ fullCallers: ['a'] })).requestId).toBe(third);
+    expect((await here.start()).requestId).toBe(first);
+    expect((await here.start()).requestId).toBe(second);
+    expect(await here.isAnyStarted()).toBe(false);
+    await other.close();
+  });
+
+  it('comes to whoever has one, with 10,000 due for another caller', async () => {
+    await here.world.prisma.$executeRaw`
+      INSERT INTO callback (request_id, caller, url, origin, state, due_at)
+      SELECT uuidv7(), 'a', origin, origin, 'pending', rescan_now() - interval '1 day'
+        FROM (SELECT 'http://receiver.invalid:' || n % 7 AS origin FROM generate_series(1, 10000) AS n) AS each`;
+    const id = await here.anEndedRequest(receiver.url(), 'b');
+    expect((await here.start({ lastCaller: 'a' })).requestId).toBe(id);
+    await here.world.prisma.$executeRaw`DELETE FROM callback WHERE caller = 'a'`;
   });
 });
 

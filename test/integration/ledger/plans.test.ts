@@ -1,9 +1,11 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { randomUUID } from 'node:crypto';
 import type pg from 'pg';
 import { CallReader } from '../../../src/audit/call-reader.js';
 import { CallbackReader } from '../../../src/callbacks/callback-reader.js';
 import { RequestReader } from '../../../src/intake/request-reader.js';
 import { TargetReader } from '../../../src/intake/target-reader.js';
+import { CallbackTurnLedger, type CallbackTurns } from '../../../src/ledger/callback-turns.js';
 import { CallbackLedger } from '../../../src/ledger/callbacks.js';
 import { ChoosingLedger } from '../../../src/ledger/choosing.js';
 import { WatchLedger } from '../../../src/ledger/watches.js';
@@ -34,6 +36,11 @@ const GROWING = [
   'callback',
   'callback_try',
 ];
+
+/** As far as callbacks go, one caller has 10,000 due for three receivers. */
+const BACKLOGGED = 'backlogged';
+const DEAD = [0, 1, 2].map((n) => `https://dead.example:${n}`);
+const NOBODY_FULL: CallbackTurns = { fullCallers: [], fullOrigins: [], lastCaller: null };
 
 const operator: Principal = { keyId: '', caller: 'operator', scopes: [], projects: '*' };
 const stranger: Principal = { ...operator, projects: ['project-3'] };
@@ -78,14 +85,23 @@ class Ground {
   }
 }
 
-/** Of each request, which waits for its end, and of many more that are told already. */
+/** Of each request, which waits for its end, of many more that are told already, and of one caller that nobody takes: a backlog. */
 async function writeCallbacks(client: pg.Client): Promise<void> {
   const [url, origin] = ['https://caller.example/told', 'https://caller.example'];
-  await client.query('INSERT INTO callback (request_id, url, origin) SELECT id, $1, $2 FROM request', [url, origin]);
+  await client.query('INSERT INTO callback (request_id, caller, url, origin) SELECT id, caller, $1, $2 FROM request', [
+    url,
+    origin,
+  ]);
   await client.query(
-    `INSERT INTO callback (request_id, url, origin, state, finished_at, tries)
-     SELECT uuidv7(), $1, $2, 'delivered', rescan_now(), 1 FROM generate_series(1, 20000)`,
+    `INSERT INTO callback (request_id, caller, url, origin, state, finished_at, tries)
+     SELECT uuidv7(), 'caller', $1, $2, 'delivered', rescan_now(), 1 FROM generate_series(1, 20000)`,
     [url, origin],
+  );
+  await client.query(
+    `INSERT INTO callback (request_id, caller, url, origin, state, due_at)
+     SELECT uuidv7(), $1, origin, origin, 'pending', rescan_now() - interval '1 day'
+       FROM generate_series(1, 10000) AS n, unnest($2::text[]) WITH ORDINALITY AS dead (origin, place) WHERE n % 3 + 1 = place`,
+    [BACKLOGGED, DEAD],
   );
   await client.query(
     `INSERT INTO callback_try (request_id, number, started_at, finished_at, http_status, worker)
@@ -177,7 +193,7 @@ describe.each([
       const { overdue, prisma } = ground.world;
       const choosing = new ChoosingLedger();
       const { lookups, listings } = ground.world;
-      const callbacks = new CallbackLedger(prisma);
+      const [callbacks, turns] = [new CallbackLedger(prisma), new CallbackTurnLedger()];
       for (const look of [
         () => overdue.expiredLeases(),
         () => overdue.overdueVerdicts(),
@@ -189,8 +205,14 @@ describe.each([
         () => new WatchLedger().projectsDue(prisma),
         () => listings.nextDueAt(prisma, { credential: 'main', projects: '*' }, 'clusters'),
         () => callbacks.anyDue(),
-        () => callbacks.nextDueAt(prisma),
-        () => prisma.transact((tx) => callbacks.takeDue(tx, { leaseMs: 25_000, besides: ['https://x'], worker: 'w' })),
+        () => callbacks.anyToTell([randomUUID()]),
+        () => turns.nextDueAt(prisma),
+        ...[{}, { fullCallers: [BACKLOGGED] }, { fullOrigins: DEAD }, { fullOrigins: DEAD.slice(1) }].map(
+          (full) => () =>
+            prisma.transact((tx) =>
+              turns.takeDue(tx, { leaseMs: 25_000, turns: { ...NOBODY_FULL, ...full }, worker: 'w' }),
+            ),
+        ),
         () => choosing.queue(prisma, { id: ground.world.lane.id, virtualTime: 0 }, '*', new Date()),
         () => ground.world.laneLedger.read(prisma, ground.world.lane.id),
       ]) {
@@ -201,14 +223,15 @@ describe.each([
 
     it('takes, and ends, the try of a callback by looking at it alone', async () => {
       const { prisma } = ground.world;
-      const callbacks = new CallbackLedger(prisma);
+      const [callbacks, turns] = [new CallbackLedger(prisma), new CallbackTurnLedger()];
       for (let tries = 0; tries < CALLS; tries += 1) {
         await prisma.$executeRaw`
           UPDATE callback SET state = 'pending', due_at = rescan_now() WHERE request_id = (SELECT id FROM request LIMIT 1)`;
         const plans = await ground.plansOf(() =>
           prisma.transact(async (tx) => {
-            const taken = await callbacks.takeDue(tx, { leaseMs: 25_000, besides: [], worker: 'w' });
-            if (!taken) throw new Error('one is due');
+            const next = { ...NOBODY_FULL, lastCaller: BACKLOGGED };
+            const taken = await turns.takeDue(tx, { leaseMs: 25_000, turns: next, worker: 'w' });
+            if (!taken || taken.caller === BACKLOGGED) throw new Error('it is the turn of the one of another caller');
             await callbacks.lockTry(tx, taken);
             const end = { httpStatus: 500, error: 'bad_status', durationMs: 1 } as const;
             await callbacks.endTry(tx, taken, end, { kind: 'again', waitMs: 1 });

@@ -154,6 +154,9 @@ describe('a started rescan', () => {
     const answer = await fetch(`${url}/v1/requests`, { method: 'POST', headers, body });
     expect(answer.status).toBe(202);
     const { id } = (await answer.json()) as { id: string };
+    // It has a secret to sign callbacks with.
+    const told = JSON.stringify({ ...JSON.parse(body), callbackUrl: 'https://caller.example/' });
+    expect((await fetch(`${url}/v1/requests?dryRun=true`, { method: 'POST', headers, body: told })).status).toBe(200);
     await eventually(async () => (await get('/v1/requests')).items[0]?.counts['accepted'] === 3);
     await interrupted(first);
 
@@ -165,7 +168,7 @@ describe('a started rescan', () => {
   });
 
   it('keeps secrets to its owner', async () => {
-    for (const name of ['dev-key', 'postgres.json', 'simulator-secret-key', 'credentials.yaml']) {
+    for (const name of ['dev-key', 'callback-secret', 'postgres.json', 'simulator-secret-key', 'credentials.yaml']) {
       expect([name, (await stat(join(dataDir, name))).mode & 0o777]).toEqual([name, 0o600]);
     }
   });

@@ -56,7 +56,7 @@ describe('the environment', () => {
       callbacks: {
         secrets: [],
         allowPrivate: false,
-        concurrency: 16,
+        concurrency: 32,
         timeoutMs: 10_000,
         policy: defaultCallbackPolicy,
       },
