@@ -6,6 +6,7 @@ import { AppModule } from './app.module.js';
 import { LaneLedger, type LaneSpec } from './ledger/lanes.js';
 import { OverdueLedger } from './ledger/overdue.js';
 import { connectWithin } from './platform/database/connect.js';
+import { requireServiceRole } from './platform/database/service-role.js';
 import { createHttpApp } from './platform/http/create-app.js';
 import { serveOpenApi } from './platform/http/openapi.js';
 import { PinoLogger } from './platform/logging/pino-logger.js';
@@ -58,7 +59,7 @@ export async function startService(env: Environment): Promise<Service> {
 /** Postgres may come up later than we do; Redis may stay away. */
 async function waitForServers(config: AppConfig, log: PinoLogger): Promise<void> {
   const database = await connectWithin(config.databaseUrl.reveal(), config.startTimeoutMs);
-  await database.end();
+  await requireServiceRole(database).finally(() => database.end());
   if (config.redisUrl === null) return;
   const warning = await checkEviction(config.redisUrl.reveal(), config.redisEviction);
   if (warning !== null) log.warn(warning);
