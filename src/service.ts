@@ -12,6 +12,7 @@ import { serveOpenApi } from './platform/http/openapi.js';
 import { PinoLogger } from './platform/logging/pino-logger.js';
 import { missingMigrations } from './platform/prisma/missing-migrations.js';
 import { PrismaService } from './platform/prisma/prisma.service.js';
+import { RefusedAccess } from './security/refused-access.js';
 import { checkEviction } from './platform/queues/redis-policy.js';
 import type { AppConfig } from './config/app-config.js';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
@@ -30,7 +31,12 @@ export async function startService(env: Environment): Promise<Service> {
   const config = parseEnv(env);
   const log = new PinoLogger(config.logLevel);
   await waitForServers(config, log);
-  const app = await createHttpApp(AppModule.of(config), { log, nestLogger: log, drainMs: config.shutdownGraceMs });
+  const app: NestFastifyApplication = await createHttpApp(AppModule.of(config), {
+    log,
+    nestLogger: log,
+    drainMs: config.shutdownGraceMs,
+    onProblem: (error, request) => app.get(RefusedAccess).note(error, request),
+  });
   try {
     await requireMigrations(app.get(PrismaService));
     // A service that stood still for months has no place for this month's calls yet; the default partitions take what must be.
