@@ -9,9 +9,8 @@ DO $$ BEGIN
 EXCEPTION
   WHEN duplicate_object OR unique_violation THEN NULL;
   WHEN insufficient_privilege THEN
-    RAISE EXCEPTION 'the role rescan_service is missing and % may not create it', current_user USING
-      HINT = format('have an administrator run: CREATE ROLE rescan_service NOLOGIN; GRANT rescan_service TO %I; GRANT pg_read_all_stats TO rescan_service',
-                    current_user);
+    RAISE EXCEPTION 'the role rescan_service is missing and "%" may not create it: have an administrator run CREATE ROLE rescan_service NOLOGIN; GRANT rescan_service TO "%"; GRANT pg_read_all_stats TO rescan_service',
+      current_user, current_user USING ERRCODE = 'insufficient_privilege';
 END $$;
 
 -- One login for everything is the least to set up. Where the migrating login may not grant this, the service says at its start what an
