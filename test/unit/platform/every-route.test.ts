@@ -108,7 +108,7 @@ function routesOfController(controller: Type): [string, Access][] {
 
 /** As the guard reads it: of the method, else of its class; closed where neither says anything. */
 function accessOf(...places: object[]): Access {
-  const find = <T>(key: string): T | undefined =>
-    places.map((place) => Reflect.getMetadata(key, place) as T | undefined).find((found) => found !== undefined);
-  return find<boolean>(IS_OPEN) ? 'open' : (find<Scope[]>(SCOPES_OF_ROUTE) ?? 'closed');
+  const find = (key: string): unknown =>
+    places.map((place): unknown => Reflect.getMetadata(key, place)).find((found) => found !== undefined);
+  return find(IS_OPEN) === true ? 'open' : ((find(SCOPES_OF_ROUTE) as Scope[] | undefined) ?? 'closed');
 }
