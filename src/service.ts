@@ -6,11 +6,13 @@ import { AppModule } from './app.module.js';
 import { LaneLedger, type LaneSpec } from './ledger/lanes.js';
 import { OverdueLedger } from './ledger/overdue.js';
 import { connectWithin } from './platform/database/connect.js';
+import { requireServiceRole } from './platform/database/service-role.js';
 import { createHttpApp } from './platform/http/create-app.js';
 import { serveOpenApi } from './platform/http/openapi.js';
 import { PinoLogger } from './platform/logging/pino-logger.js';
 import { missingMigrations } from './platform/prisma/missing-migrations.js';
 import { PrismaService } from './platform/prisma/prisma.service.js';
+import { RefusedAccess } from './security/refused-access.js';
 import { checkEviction } from './platform/queues/redis-policy.js';
 import type { AppConfig } from './config/app-config.js';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
@@ -29,7 +31,12 @@ export async function startService(env: Environment): Promise<Service> {
   const config = parseEnv(env);
   const log = new PinoLogger(config.logLevel);
   await waitForServers(config, log);
-  const app = await createHttpApp(AppModule.of(config), { log, nestLogger: log, drainMs: config.shutdownGraceMs });
+  const app: NestFastifyApplication = await createHttpApp(AppModule.of(config), {
+    log,
+    nestLogger: log,
+    drainMs: config.shutdownGraceMs,
+    onProblem: (error, request) => app.get(RefusedAccess).note(error, request),
+  });
   try {
     await requireMigrations(app.get(PrismaService));
     // A service that stood still for months has no place for this month's calls yet; the default partitions take what must be.
@@ -58,7 +65,7 @@ export async function startService(env: Environment): Promise<Service> {
 /** Postgres may come up later than we do; Redis may stay away. */
 async function waitForServers(config: AppConfig, log: PinoLogger): Promise<void> {
   const database = await connectWithin(config.databaseUrl.reveal(), config.startTimeoutMs);
-  await database.end();
+  await requireServiceRole(database).finally(() => database.end());
   if (config.redisUrl === null) return;
   const warning = await checkEviction(config.redisUrl.reveal(), config.redisEviction);
   if (warning !== null) log.warn(warning);

@@ -1,10 +1,10 @@
 import { Injectable } from '@nestjs/common';
 import { fromMask } from '../domain/scan-type.js';
 import { Prisma } from '../generated/prisma/client.js';
-import { noSuchThing } from '../platform/http/path-id.js';
 import { placeCursor, toPage, uuidCursor, type Page } from '../platform/http/page.js';
 import { PrismaService } from '../platform/prisma/prisma.service.js';
-import { mayTouch, type Principal } from '../security/principal.js';
+import { own } from '../security/own.js';
+import type { Principal } from '../security/principal.js';
 import { CallDto, CallTargetDto } from './call.dto.js';
 import { CallQueryDto } from './call-query.dto.js';
 
@@ -26,8 +26,7 @@ export class CallReader {
   async find(id: string, principal: Principal): Promise<CallDto> {
     const [call] = await this.prisma.$queryRaw<CallDto[]>`
       SELECT ${COLUMNS} FROM call AS c JOIN scan_task AS s ON s.id = c.scan_task_id WHERE c.id = ${id}::uuid`;
-    if (!call || !mayTouch(principal, call.projectId)) throw noSuchThing();
-    return call;
+    return own(call, principal);
   }
 
   /** Newest first. */
@@ -56,7 +55,7 @@ export class CallReader {
   ): Promise<Page<CallDto>> {
     const [request] = await this.prisma.$queryRaw<{ projectId: string }[]>`
       SELECT project_id AS "projectId" FROM request WHERE id = ${requestId}::uuid`;
-    if (!request || !mayTouch(principal, request.projectId)) throw noSuchThing();
+    own(request, principal);
     return this.page(page, [
       Prisma.sql`c.id IN (SELECT call_id FROM call_request WHERE request_id = ${requestId}::uuid)`,
     ]);

@@ -1,5 +1,5 @@
 import { Controller, Get, Param, Query } from '@nestjs/common';
-import { ApiBearerAuth, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
+import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { ApiProblems } from '../platform/http/api-problems.js';
 import { PageQueryDto } from '../platform/http/page-query.dto.js';
 import { PathUuid } from '../platform/http/path-id.js';
@@ -10,7 +10,6 @@ import { CallQueryDto } from './call-query.dto.js';
 import { CallReader } from './call-reader.js';
 
 @ApiTags('calls')
-@ApiBearerAuth()
 @ApiProblems(401, 403, 404, 503)
 @NeedsScope('requests:read', 'audit:read', 'ops')
 @Controller('v1')

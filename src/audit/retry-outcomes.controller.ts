@@ -1,17 +1,16 @@
 import { Controller, Get, Query } from '@nestjs/common';
-import { ApiBearerAuth, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
+import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { Prisma } from '../generated/prisma/client.js';
 import { ApiProblems } from '../platform/http/api-problems.js';
-import { noSuchThing } from '../platform/http/path-id.js';
 import { PrismaService } from '../platform/prisma/prisma.service.js';
-import { mayTouch, type Principal } from '../security/principal.js';
+import { requireProject } from '../security/own.js';
+import type { Principal } from '../security/principal.js';
 import { Caller, NeedsScope } from '../security/route-access.js';
 import { RetryOutcomeDto, RetryOutcomeListDto, RetryOutcomeQueryDto } from './retry-outcome.dto.js';
 
 const MAX_ROWS = 500;
 
 @ApiTags('audit')
-@ApiBearerAuth()
 @ApiProblems(400, 401, 403, 404, 503)
 @NeedsScope('requests:read', 'audit:read', 'ops')
 @Controller('v1/retry-outcomes')
@@ -25,7 +24,7 @@ export class RetryOutcomesController {
   })
   @ApiOkResponse({ type: RetryOutcomeListDto })
   async list(@Query() { projectId }: RetryOutcomeQueryDto, @Caller() caller: Principal): Promise<RetryOutcomeListDto> {
-    if (projectId !== undefined && !mayTouch(caller, projectId)) throw noSuchThing();
+    if (projectId !== undefined) requireProject(projectId, caller);
     const projects = projectId === undefined ? caller.projects : [projectId];
     const ofProjects = projects === '*' ? Prisma.sql`true` : Prisma.sql`project_id = ANY(${[...projects]}::text[])`;
     const items = await this.prisma.$queryRaw<RetryOutcomeDto[]>`

@@ -1,9 +1,9 @@
 import { Injectable } from '@nestjs/common';
 import { messageIdOf, type CallbackState } from '../domain/callback.js';
-import { noSuchThing } from '../platform/http/path-id.js';
 import { bigintCursor, toPage } from '../platform/http/page.js';
 import { PrismaService } from '../platform/prisma/prisma.service.js';
-import { mayTouch, type Principal } from '../security/principal.js';
+import { own } from '../security/own.js';
+import type { Principal } from '../security/principal.js';
 import { CallbackDto, CallbackTryDto, RequestCallbackPageDto } from './callback.dto.js';
 
 interface CallbackRow {
@@ -40,14 +40,14 @@ export class CallbackReader {
   }
 
   private async callback(requestId: string, principal: Principal): Promise<CallbackDto | null> {
-    const [row] = await this.prisma.$queryRaw<CallbackRow[]>`
+    const [found] = await this.prisma.$queryRaw<CallbackRow[]>`
       SELECT r.project_id AS "projectId", r.caller, c.url, c.origin, c.state::text AS state, c.tries,
              CASE WHEN t.started_at IS NULL OR t.finished_at IS NOT NULL THEN c.due_at END AS "nextTryAt",
              c.created_at AS "createdAt", c.finished_at AS "finishedAt"
         FROM request AS r LEFT JOIN callback AS c ON c.request_id = r.id
         LEFT JOIN callback_try AS t ON t.request_id = c.request_id AND t.number = c.tries
        WHERE r.id = ${requestId}::uuid`;
-    if (!row || !mayTouch(principal, row.projectId)) throw noSuchThing();
+    const row = own(found, principal);
     return row.url === null ? null : toCallback(requestId, { ...row, url: row.url }, principal);
   }
 }

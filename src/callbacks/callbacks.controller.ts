@@ -1,5 +1,5 @@
 import { Controller, Get, Param, Query } from '@nestjs/common';
-import { ApiBearerAuth, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
+import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { ApiProblems } from '../platform/http/api-problems.js';
 import { PageQueryDto } from '../platform/http/page-query.dto.js';
 import { PathUuid } from '../platform/http/path-id.js';
@@ -9,9 +9,8 @@ import { CallbackReader } from './callback-reader.js';
 import { RequestCallbackPageDto } from './callback.dto.js';
 
 @ApiTags('requests')
-@ApiBearerAuth()
 @ApiProblems(401, 403, 404, 503)
-@NeedsScope('requests:read')
+@NeedsScope('requests:read', 'audit:read')
 @Controller('v1/requests')
 export class CallbacksController {
   constructor(private readonly callbacks: CallbackReader) {}

@@ -64,7 +64,8 @@ export class UnknownResolver {
       const call = before && (await this.calls.facts(tx, callId));
       const ended = call && (await this.resolve(tx, call, as === 'accepted' ? call.targetIds : [], [], false));
       if (!ended) throw new DomainError('conflict', 'Only a call whose fate is unknown can be resolved by hand.');
-      await this.events.record(tx, { kind: 'call.resolved', actor, callId, laneId: call.laneId, data: { as, reason } });
+      const { laneId, projectId } = call;
+      await this.events.record(tx, { kind: 'call.resolved', actor, callId, laneId, projectId, data: { as, reason } });
       return ended;
     });
   }

@@ -6,6 +6,7 @@ import { laneGate, type LaneSituation } from '../domain/lane.js';
 import { LaneLedger } from '../ledger/lanes.js';
 import { noSuchThing } from '../platform/http/path-id.js';
 import { PrismaService } from '../platform/prisma/prisma.service.js';
+import { otherProject } from '../security/own.js';
 import { mayTouch, type Principal } from '../security/principal.js';
 import { LaneDto } from './lane.dto.js';
 
@@ -34,8 +35,9 @@ export class LaneReader {
 
   /** @throws DomainError `not_found`, also for a lane that serves none of the caller's projects */
   find(id: string, principal: Principal): Lane {
-    const lane = lanesOf(this.config).find((one) => one.id === id && serves(one, principal));
+    const lane = lanesOf(this.config).find((one) => one.id === id);
     if (!lane) throw noSuchThing();
+    if (!serves(lane, principal)) throw otherProject();
     return lane;
   }
 

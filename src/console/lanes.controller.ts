@@ -1,5 +1,5 @@
 import { Body, Controller, Get, HttpCode, HttpStatus, Param, Patch, Post } from '@nestjs/common';
-import { ApiBearerAuth, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
+import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { Lane } from '../config/lanes.js';
 import { DomainError } from '../domain/domain-error.js';
 import { LaneControlLedger, type LaneChange } from '../ledger/lane-control.js';
@@ -8,13 +8,13 @@ import { NoBody } from '../platform/http/no-body.js';
 import { PathLaneId } from '../platform/http/path-id.js';
 import { Bells } from '../platform/queues/bells.js';
 import { mayTouch, type Principal } from '../security/principal.js';
+import { Refused } from '../security/refused.js';
 import { Caller, NeedsScope } from '../security/route-access.js';
 import { ChangeLaneDto } from './change-lane.dto.js';
 import { LaneDto, LaneListDto } from './lane.dto.js';
 import { LaneReader } from './lane-reader.js';
 
 @ApiTags('lanes')
-@ApiBearerAuth()
 @ApiProblems(401, 403, 404, 503)
 @Controller('v1/lanes')
 export class LanesController {
@@ -77,9 +77,10 @@ export class LanesController {
   private async apply(id: string, change: LaneChange, caller: Principal): Promise<LaneDto> {
     const lane = this.reader.find(id, caller);
     if (!mayChange(caller, lane)) {
-      throw new DomainError(
+      throw new Refused(
         'forbidden',
         'This lane serves projects that are not yours: ask an operator of all of them.',
+        'not_owner',
       );
     }
     await this.control.changeLane(id, change, caller);

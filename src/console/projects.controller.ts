@@ -1,5 +1,5 @@
 import { Body, Controller, Inject, Param, Put } from '@nestjs/common';
-import { ApiBearerAuth, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
+import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { AppConfig } from '../config/app-config.js';
 import { lanesOf, lanesServing } from '../config/lanes.js';
 import { APP_CONFIG } from '../config/tokens.js';
@@ -7,12 +7,12 @@ import { LaneControlLedger } from '../ledger/lane-control.js';
 import { ApiProblems } from '../platform/http/api-problems.js';
 import { noSuchThing, PathProjectId } from '../platform/http/path-id.js';
 import { Bells } from '../platform/queues/bells.js';
-import { mayTouch, type Principal } from '../security/principal.js';
+import { requireProject } from '../security/own.js';
+import type { Principal } from '../security/principal.js';
 import { Caller, NeedsScope } from '../security/route-access.js';
 import { PauseProjectDto, ProjectDto } from './change-lane.dto.js';
 
 @ApiTags('lanes')
-@ApiBearerAuth()
 @ApiProblems(400, 401, 403, 404, 415, 503)
 @Controller('v1/projects')
 export class ProjectsController {
@@ -32,7 +32,8 @@ export class ProjectsController {
     @Caller() caller: Principal,
   ): Promise<ProjectDto> {
     const lanes = lanesServing(lanesOf(this.config), id, 'retryTask');
-    if (!mayTouch(caller, id) || lanes.length === 0) throw noSuchThing();
+    requireProject(id, caller);
+    if (lanes.length === 0) throw noSuchThing();
     await this.control.pauseProject(id, paused, caller);
     if (!paused) await this.bells.ring(lanes.map((lane) => lane.id));
     return { id, paused };

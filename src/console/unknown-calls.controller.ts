@@ -1,16 +1,16 @@
 import { Body, Controller, HttpCode, HttpStatus, Param, Post } from '@nestjs/common';
-import { ApiBearerAuth, ApiNoContentResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
+import { ApiNoContentResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { RequestEnds } from '../callbacks/request-ends.js';
 import { UnknownResolver } from '../calling/unknown-resolver.js';
 import { ApiProblems } from '../platform/http/api-problems.js';
-import { noSuchThing, PathUuid } from '../platform/http/path-id.js';
+import { PathUuid } from '../platform/http/path-id.js';
 import { PrismaService } from '../platform/prisma/prisma.service.js';
-import { mayTouch, type Principal } from '../security/principal.js';
+import { own } from '../security/own.js';
+import type { Principal } from '../security/principal.js';
 import { Caller, NeedsScope } from '../security/route-access.js';
 import { ResolveCallDto } from './resolve-call.dto.js';
 
 @ApiTags('calls')
-@ApiBearerAuth()
 @ApiProblems(400, 401, 403, 404, 409, 415, 503)
 @Controller('v1/calls')
 export class UnknownCallsController {
@@ -33,8 +33,7 @@ export class UnknownCallsController {
     @Body() body: ResolveCallDto,
     @Caller() caller: Principal,
   ): Promise<void> {
-    const call = await this.prisma.call.findUnique({ where: { id }, select: { projectId: true } });
-    if (!call || !mayTouch(caller, call.projectId)) throw noSuchThing();
+    own(await this.prisma.call.findUnique({ where: { id }, select: { projectId: true } }), caller);
     await this.ends.tell(await this.resolver.byHand(id, body.as, body.reason, caller));
   }
 }

@@ -10,11 +10,11 @@ import { submissionMeaning, type RequestSource, type Submission } from '../domai
 import { LARGE_ABOVE } from '../domain/listing.js';
 import { ListingWishes } from '../ledger/listing-wishes.js';
 import { RequestLedger } from '../ledger/requests.js';
-import { noSuchThing } from '../platform/http/path-id.js';
 import { PrismaService, type Tx } from '../platform/prisma/prisma.service.js';
 import { Bells } from '../platform/queues/bells.js';
 import { Metrics } from '../platform/telemetry/metrics.js';
-import { mayTouch, type Principal } from '../security/principal.js';
+import { requireProject } from '../security/own.js';
+import type { Principal } from '../security/principal.js';
 import { crashPoint } from '../platform/crash-points.js';
 import { refuseCallback } from './callback-url.js';
 import { RequestDto } from './request.dto.js';
@@ -115,7 +115,7 @@ export class IntakeService {
   }
 
   private lanesFor(projectId: string, principal: Principal): readonly Lane[] {
-    if (!mayTouch(principal, projectId)) throw noSuchThing();
+    requireProject(projectId, principal);
     const lanes = lanesServing(this.lanes, projectId, 'retryTask');
     if (lanes.length > 0) return lanes;
     throw new DomainError('project_not_served', 'No credential of rescan serves this project: ask its operators.');

@@ -3,10 +3,10 @@ import { priorityAt } from '../domain/priority.js';
 import type { RequestRange, RequestSource, RequestState } from '../domain/request.js';
 import { fromMask, type ScanType } from '../domain/scan-type.js';
 import { Prisma } from '../generated/prisma/client.js';
-import { noSuchThing } from '../platform/http/path-id.js';
 import { toPage, uuidCursor, type Page } from '../platform/http/page.js';
 import { PrismaService } from '../platform/prisma/prisma.service.js';
-import { mayTouch, type Principal } from '../security/principal.js';
+import { own } from '../security/own.js';
+import type { Principal } from '../security/principal.js';
 import { RequestCountsDto, RequestDto } from './request.dto.js';
 
 export interface RequestFilter {
@@ -72,8 +72,7 @@ export class RequestReader {
   private async row(id: string, principal: Principal): Promise<RequestRow> {
     const [row] = await this.prisma.$queryRaw<RequestRow[]>`
       SELECT ${COLUMNS} FROM request AS r JOIN scan_task AS s ON s.id = r.scan_task_id WHERE r.id = ${id}::uuid`;
-    if (!row || !mayTouch(principal, row.projectId)) throw noSuchThing();
-    return row;
+    return own(row, principal);
   }
 
   /** Newest first. */

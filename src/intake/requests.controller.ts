@@ -1,5 +1,5 @@
 import { Body, Controller, Get, HttpCode, HttpStatus, Param, Post, Query, Res } from '@nestjs/common';
-import { ApiAcceptedResponse, ApiBearerAuth, ApiHeader, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
+import { ApiAcceptedResponse, ApiHeader, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { RequestEnds } from '../callbacks/request-ends.js';
 import { RequestLedger } from '../ledger/requests.js';
@@ -32,7 +32,6 @@ const ApiIdempotencyKey = (exception = ''): MethodDecorator =>
   });
 
 @ApiTags('requests')
-@ApiBearerAuth()
 @ApiProblems(401, 403, 404, 503)
 @Controller('v1/requests')
 export class RequestsController {
@@ -73,7 +72,7 @@ export class RequestsController {
   }
 
   @Get()
-  @NeedsScope('requests:read')
+  @NeedsScope('requests:read', 'audit:read')
   @ApiOperation({ operationId: 'listRequests', summary: 'Requests of your projects, newest first' })
   @ApiOkResponse({ type: RequestPageDto })
   @ApiProblems(400)
@@ -82,7 +81,7 @@ export class RequestsController {
   }
 
   @Get(':id')
-  @NeedsScope('requests:read')
+  @NeedsScope('requests:read', 'audit:read')
   @ApiOperation({ operationId: 'getRequest', summary: 'One request, with the counts of its targets' })
   @ApiOkResponse({ type: RequestDto })
   async get(@Param('id', PathUuid) id: string, @Caller() caller: Principal): Promise<RequestDto> {
@@ -91,7 +90,7 @@ export class RequestsController {
   }
 
   @Get(':id/targets')
-  @NeedsScope('requests:read')
+  @NeedsScope('requests:read', 'audit:read')
   @ApiOperation({ operationId: 'listTargets', summary: 'What became of each cluster of a request' })
   @ApiOkResponse({ type: TargetPageDto })
   @ApiProblems(400)

@@ -24,9 +24,9 @@ export interface NewApiKey {
 export class ApiKeyLedger {
   constructor(private readonly prisma: PrismaService) {}
 
-  /** A key that is not revoked; null where there is none. */
+  /** Also one that is revoked; null where there is none. */
   find(hash: Uint8Array<ArrayBuffer>): Promise<ApiKeyRow | null> {
-    return this.prisma.apiKey.findFirst({ where: { hash, revokedAt: null } });
+    return this.prisma.apiKey.findUnique({ where: { hash } });
   }
 
   list(): Promise<ApiKeyRow[]> {

@@ -33,6 +33,7 @@ export interface CallFacts {
   readonly laneId: string;
   readonly credential: string;
   readonly scanTaskId: bigint;
+  readonly projectId: string;
   readonly rangeType: RequestRange;
   readonly clusterCount: number;
   readonly targetIds: readonly bigint[];
@@ -125,7 +126,7 @@ export class CallLedger {
   async facts(tx: Tx, callId: string): Promise<CallFacts | null> {
     const [row] = await tx.$queryRaw<CallFacts[]>`
       SELECT call.id, call.state::text AS state, call.lane_id AS "laneId", call.credential, call.scan_task_id AS "scanTaskId",
-             call.range_type::text AS "rangeType", call.cluster_count AS "clusterCount", call.target_ids AS "targetIds",
+             call.project_id AS "projectId", call.range_type::text AS "rangeType", call.cluster_count AS "clusterCount", call.target_ids AS "targetIds",
              call.split_origin AS "splitOrigin", call.started_at AS "startedAt", call.lease_until AS "leaseUntil",
              call.verdict_due_at IS NOT NULL AS watched, call.lookup_offset AS "lookupOffset", call.lookup_until AS "lookupUntil", call.lookup_seen AS "lookupSeen",
              call.lookup_taken AS "lookupTaken", lane.window_ms AS "windowMs", lane.failure_streak AS "failureStreak",

@@ -43,10 +43,12 @@ export class LaneControlLedger {
 
   private async setLimit(tx: Tx, laneId: string, limit: number | null, actor: Actor): Promise<void> {
     // What a 429 taught was about the limit as it was.
-    const changed = await tx.$executeRaw`
+    const [changed] = await tx.$queryRaw<{ from: number | null }[]>`
       UPDATE lane SET calls_by_operator = ${limit}::int, learned_calls = NULL
-       WHERE id = ${laneId} AND calls_by_operator IS DISTINCT FROM ${limit}::int`;
-    if (changed > 0) await this.events.record(tx, { kind: 'lane.limit_changed', actor, laneId, data: { limit } });
+       WHERE id = ${laneId} AND calls_by_operator IS DISTINCT FROM ${limit}::int
+      RETURNING old.calls_by_operator AS "from"`;
+    const data = { limit: { ...changed, to: limit } };
+    if (changed) await this.events.record(tx, { kind: 'lane.limit_changed', actor, laneId, data });
   }
 
   private async setPause(tx: Tx, laneId: string, paused: boolean, actor: Actor): Promise<void> {
@@ -63,7 +65,7 @@ export class LaneControlLedger {
     actor: Actor,
   ): Promise<void> {
     const callers = Object.keys(weights).sort();
-    const changed = await tx.$executeRaw`
+    const changed = await tx.$queryRaw<{ caller: string; from: number; to: number }[]>`
       INSERT INTO lane_share (lane_id, caller, weight)
       SELECT ${laneId}, caller, weight
         FROM unnest(${callers}::text[], ${callers.map((caller) => weights[caller] ?? 1)}::float8[]) AS told (caller, weight)
@@ -73,7 +75,10 @@ export class LaneControlLedger {
              served = least(lane_share.served, (SELECT virtual_time FROM lane WHERE id = ${laneId}) + 1 / excluded.weight),
              urgent_served = least(lane_share.urgent_served,
                                    (SELECT virtual_time FROM lane WHERE id = ${laneId}) + 2 / excluded.weight)
-       WHERE lane_share.weight <> excluded.weight`;
-    if (changed > 0) await this.events.record(tx, { kind: 'lane.weights_changed', actor, laneId, data: { weights } });
+       WHERE lane_share.weight <> excluded.weight
+      RETURNING caller, coalesce(old.weight, 1) AS "from", new.weight AS "to"`;
+    if (changed.length === 0) return;
+    const data = { weights: Object.fromEntries(changed.map(({ caller, from, to }) => [caller, { from, to }])) };
+    await this.events.record(tx, { kind: 'lane.weights_changed', actor, laneId, data });
   }
 }

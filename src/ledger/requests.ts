@@ -53,7 +53,7 @@ export class RequestLedger {
     await tx.$executeRaw`
       INSERT INTO event (kind, actor, key_id, project_id, request_id, data)
       VALUES ('request.submitted', ${submitter.caller}, ${submitter.keyId}::uuid, ${submission.projectId}, ${id}::uuid,
-              ${{ source: request.source, replayOf: request.replayOf, targets: clusterIds.length }}::jsonb)`;
+              ${asked(request, clusterIds.length)}::jsonb)`;
     if (submission.callbackUrl !== null) await insertCallback(tx, id, submitter.caller, submission.callbackUrl);
     return row;
   }
@@ -159,4 +159,10 @@ export class RequestLedger {
       );
     });
   }
+}
+
+/** What goes on record of a submission; its clusters are its targets. */
+function asked({ submission, source, replayOf }: NewRequest, targets: number): object {
+  const { taskId, enterpriseProjectId, range, scanTypes, priority, maxRounds, deadline } = submission;
+  return { source, replayOf, targets, taskId, enterpriseProjectId, range, scanTypes, priority, maxRounds, deadline };
 }

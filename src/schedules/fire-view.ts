@@ -2,9 +2,9 @@ import { Injectable } from '@nestjs/common';
 import type { ClusterLeftOut } from '../domain/schedule.js';
 import { Prisma } from '../generated/prisma/client.js';
 import { placeCursor, textCursor, toPage, uuidCursor, type Page } from '../platform/http/page.js';
-import { noSuchThing } from '../platform/http/path-id.js';
 import { PrismaService } from '../platform/prisma/prisma.service.js';
-import { mayTouch, type Principal } from '../security/principal.js';
+import { own } from '../security/own.js';
+import type { Principal } from '../security/principal.js';
 import { FireClusterDto, FireDto, FireTaskDto } from './fire.dto.js';
 
 interface PageQuery {
@@ -26,8 +26,7 @@ export class FireView {
   async find(id: string, principal: Principal): Promise<FireDto> {
     const [fire] = await this.prisma.$queryRaw<FireDto[]>`
       SELECT ${COLUMNS} FROM schedule_fire WHERE id = ${id}::uuid`;
-    if (!fire || !mayTouch(principal, fire.projectId)) throw noSuchThing();
-    return fire;
+    return own(fire, principal);
   }
 
   /** Of one schedule, which the caller may see; newest first. */

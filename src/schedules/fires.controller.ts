@@ -1,5 +1,5 @@
 import { Controller, Get, Param, Query } from '@nestjs/common';
-import { ApiBearerAuth, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
+import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { ApiProblems } from '../platform/http/api-problems.js';
 import { PageQueryDto } from '../platform/http/page-query.dto.js';
 import { PathUuid } from '../platform/http/path-id.js';
@@ -9,14 +9,13 @@ import { FireView } from './fire-view.js';
 import { FireClusterPageDto, FireClusterQueryDto, FireDto, FireTaskPageDto } from './fire.dto.js';
 
 @ApiTags('schedules')
-@ApiBearerAuth()
 @ApiProblems(401, 403, 404, 503)
 @Controller('v1/fires')
 export class FiresController {
   constructor(private readonly fires: FireView) {}
 
   @Get(':id')
-  @NeedsScope('requests:read')
+  @NeedsScope('requests:read', 'audit:read')
   @ApiOperation({ operationId: 'getFire', summary: 'One fire of a schedule, with its counts' })
   @ApiOkResponse({ type: FireDto })
   get(@Param('id', PathUuid) id: string, @Caller() caller: Principal): Promise<FireDto> {
@@ -24,7 +23,7 @@ export class FiresController {
   }
 
   @Get(':id/tasks')
-  @NeedsScope('requests:read')
+  @NeedsScope('requests:read', 'audit:read')
   @ApiOperation({ operationId: 'listFireTasks', summary: 'What became of each scan task that a fire saw' })
   @ApiOkResponse({ type: FireTaskPageDto })
   @ApiProblems(400)
@@ -38,7 +37,7 @@ export class FiresController {
   }
 
   @Get(':id/clusters')
-  @NeedsScope('requests:read')
+  @NeedsScope('requests:read', 'audit:read')
   @ApiOperation({ operationId: 'listFireClusters', summary: 'The failed clusters that a fire left out, and why' })
   @ApiOkResponse({ type: FireClusterPageDto })
   @ApiProblems(400)

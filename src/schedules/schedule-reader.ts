@@ -3,9 +3,9 @@ import type { ScheduleTerms } from '../domain/schedule.js';
 import { Prisma } from '../generated/prisma/client.js';
 import { ScheduleLedger } from '../ledger/schedules.js';
 import { toPage, uuidCursor, type Page } from '../platform/http/page.js';
-import { noSuchThing } from '../platform/http/path-id.js';
 import { PrismaService } from '../platform/prisma/prisma.service.js';
-import { mayTouch, type Principal } from '../security/principal.js';
+import { own } from '../security/own.js';
+import type { Principal } from '../security/principal.js';
 import { localTime } from './calendar.js';
 import { nextFire, withJitter } from './next-fire.js';
 import { PreviewDto, ScheduleDto } from './schedule.dto.js';
@@ -77,8 +77,7 @@ export class ScheduleReader {
   private async row(id: string, principal: Principal): Promise<ScheduleView> {
     const [row] = await this.prisma.$queryRaw<ScheduleView[]>`
       SELECT ${COLUMNS} FROM schedule WHERE id = ${id}::uuid`;
-    if (!row || !mayTouch(principal, row.projectId)) throw noSuchThing();
-    return row;
+    return own(row, principal);
   }
 }
 

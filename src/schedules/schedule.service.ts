@@ -7,11 +7,12 @@ import { refuseForeign } from '../intake/ownership.js';
 import { EventLedger } from '../ledger/events.js';
 import { FireLedger } from '../ledger/schedule-fires.js';
 import { ScheduleLedger, type ScheduleOrder, type ScheduleRow } from '../ledger/schedules.js';
-import { noSuchThing } from '../platform/http/path-id.js';
 import { PrismaService, type Tx } from '../platform/prisma/prisma.service.js';
 import { Bells } from '../platform/queues/bells.js';
-import { mayTouch, type Principal } from '../security/principal.js';
+import { own, requireProject } from '../security/own.js';
+import type { Principal } from '../security/principal.js';
 import { fireExpiry } from './fire-expiry.js';
+import { differenceOf } from './difference.js';
 import { nextFire, withJitter } from './next-fire.js';
 import { ChangeScheduleDto, CreateScheduleDto } from './schedule-body.dto.js';
 import { changed, hasOtherTiming, toOrder } from './to-order.js';
@@ -34,7 +35,7 @@ export class ScheduleService {
 
   /** @returns its id */
   create({ projectId, enabled = true, ...body }: CreateScheduleDto, principal: Principal): Promise<string> {
-    if (!mayTouch(principal, projectId)) throw noSuchThing();
+    requireProject(projectId, principal);
     this.refuseUnserved(projectId);
     return this.prisma.transact(async (tx) => {
       const { id, now } = await this.schedules.newId(tx);
@@ -58,8 +59,12 @@ export class ScheduleService {
         throw nameTaken();
       }
       await this.apply(tx, schedule, order, enabled ?? schedule.pausedAt === null, now);
-      const { name, enterpriseProjectId, terms } = order;
-      await this.record(tx, 'schedule.changed', schedule, principal, { name, enterpriseProjectId, terms, enabled });
+      const difference = differenceOf(
+        { ...schedule, enabled: schedule.pausedAt === null },
+        { ...order, enabled: enabled ?? schedule.pausedAt === null },
+      );
+      if (Object.keys(difference).length === 0) return;
+      await this.record(tx, 'schedule.changed', schedule, principal, difference);
     });
   }
 
@@ -116,8 +121,7 @@ export class ScheduleService {
     work: (tx: Tx, schedule: ScheduleRow, now: Date) => Promise<T>,
   ): Promise<T> {
     return this.prisma.transact(async (tx) => {
-      const schedule = await this.schedules.lock(tx, id);
-      if (!schedule || !mayTouch(principal, schedule.projectId)) throw noSuchThing();
+      const schedule = own(await this.schedules.lock(tx, id), principal);
       refuseForeign(schedule, principal);
       return work(tx, schedule, await this.schedules.now(tx));
     });

@@ -1,7 +1,6 @@
 import { Body, Controller, Delete, Get, HttpCode, HttpStatus, Param, Patch, Post, Query, Res } from '@nestjs/common';
 import {
   ApiAcceptedResponse,
-  ApiBearerAuth,
   ApiCreatedResponse,
   ApiNoContentResponse,
   ApiOkResponse,
@@ -24,7 +23,6 @@ import { PreviewDto, ScheduleDto, SchedulePageDto } from './schedule.dto.js';
 import { ScheduleService } from './schedule.service.js';
 
 @ApiTags('schedules')
-@ApiBearerAuth()
 @ApiProblems(401, 403, 404, 503)
 @Controller('v1/schedules')
 export class SchedulesController {
@@ -53,7 +51,7 @@ export class SchedulesController {
   }
 
   @Get()
-  @NeedsScope('requests:read')
+  @NeedsScope('requests:read', 'audit:read')
   @ApiOperation({ operationId: 'listSchedules', summary: 'Schedules of your projects, newest first' })
   @ApiOkResponse({ type: SchedulePageDto })
   @ApiProblems(400)
@@ -62,7 +60,7 @@ export class SchedulesController {
   }
 
   @Get(':id')
-  @NeedsScope('requests:read')
+  @NeedsScope('requests:read', 'audit:read')
   @ApiOperation({ operationId: 'getSchedule', summary: 'One schedule; of a deleted one, its record' })
   @ApiOkResponse({ type: ScheduleDto })
   get(@Param('id', PathUuid) id: string, @Caller() caller: Principal): Promise<ScheduleDto> {
@@ -131,7 +129,7 @@ export class SchedulesController {
   }
 
   @Get(':id/fires')
-  @NeedsScope('requests:read')
+  @NeedsScope('requests:read', 'audit:read')
   @ApiOperation({ operationId: 'listFires', summary: 'What became of its due times, newest first' })
   @ApiOkResponse({ type: FirePageDto })
   @ApiProblems(400)
@@ -145,7 +143,7 @@ export class SchedulesController {
   }
 
   @Get(':id/preview')
-  @NeedsScope('requests:read')
+  @NeedsScope('requests:read', 'audit:read')
   @ApiOperation({ operationId: 'previewSchedule', summary: 'Its next due times' })
   @ApiOkResponse({ type: PreviewDto })
   @ApiProblems(400)

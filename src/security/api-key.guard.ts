@@ -1,8 +1,8 @@
 import { Injectable, type CanActivate, type ExecutionContext } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
-import { DomainError } from '../domain/domain-error.js';
 import { ApiKeys } from './api-keys.js';
 import type { Scope } from './principal.js';
+import { Refused } from './refused.js';
 import { IS_OPEN, SCOPES_OF_ROUTE, type Authenticated } from './route-access.js';
 
 const MAX_KEY_LENGTH = 256;
@@ -20,12 +20,11 @@ export class ApiKeyGuard implements CanActivate {
     if (this.reflector.getAllAndOverride<boolean | undefined>(IS_OPEN, places)) return true;
     const request = context.switchToHttp().getRequest<Authenticated>();
     const principal = await this.keys.principalOf(bearer(request.headers.authorization));
-    if (!principal) throw new DomainError('unauthenticated', 'Send a valid API key: Authorization: Bearer <key>.');
+    request.principal = principal;
     const scopes = this.reflector.getAllAndOverride<Scope[] | undefined>(SCOPES_OF_ROUTE, places) ?? [];
     if (!scopes.some((scope) => principal.scopes.includes(scope))) {
-      throw new DomainError('missing_scope', `This needs a key with the scope ${scopes.join(' or ')}.`);
+      throw new Refused('missing_scope', `This needs a key with the scope ${scopes.join(' or ')}.`, 'missing_scope');
     }
-    request.principal = principal;
     return true;
   }
 }

@@ -1,7 +1,10 @@
-import { createParamDecorator, SetMetadata, type ExecutionContext } from '@nestjs/common';
+import { applyDecorators, createParamDecorator, SetMetadata, type ExecutionContext } from '@nestjs/common';
+import { ApiSecurity } from '@nestjs/swagger';
 import type { FastifyRequest } from 'fastify';
 import type { Principal, Scope } from './principal.js';
 
+/** The name of the API key in the OpenAPI document; each scope that opens a route is an alternative there. */
+const KEY_SCHEME = 'bearer';
 export const IS_OPEN = 'rescan:open';
 export const SCOPES_OF_ROUTE = 'rescan:scopes';
 
@@ -10,7 +13,7 @@ export const OpenToAll = (): MethodDecorator & ClassDecorator => SetMetadata(IS_
 
 /** The route needs a key with one of these scopes. A route that says neither is closed to everybody. */
 export const NeedsScope = (...scopes: Scope[]): MethodDecorator & ClassDecorator =>
-  SetMetadata(SCOPES_OF_ROUTE, scopes);
+  applyDecorators(SetMetadata(SCOPES_OF_ROUTE, scopes), ...scopes.map((scope) => ApiSecurity(KEY_SCHEME, [scope])));
 
 export type Authenticated = FastifyRequest & { principal?: Principal };
 

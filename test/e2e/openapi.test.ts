@@ -15,6 +15,7 @@ interface Operation {
     readonly schema: { readonly type: string };
   }[];
   readonly requestBody?: object;
+  readonly security?: readonly { readonly bearer?: readonly string[] }[];
 }
 
 const ROUTES = [
@@ -157,6 +158,17 @@ describe('the OpenAPI document', () => {
   it('asks for a key everywhere but where anybody may look', () => {
     const open = operations.filter((operation) => !('security' in operation)).map(({ path }) => path);
     expect(open.sort()).toEqual(['/health/live', '/health/ready']);
+  });
+
+  it('names the scopes of which a route needs one, each as an alternative, and in words', () => {
+    const of = (id: string): unknown => operations.find(({ operationId }) => operationId === id);
+    expect(of('getRequest')).toMatchObject({
+      security: [{ bearer: ['requests:read'] }, { bearer: ['audit:read'] }],
+      description: 'Needs a key with the scope requests:read or audit:read.',
+    });
+    expect(of('pauseLane')).toMatchObject({ security: [{ bearer: ['ops'] }] });
+    const alternatives = operations.flatMap(({ security }) => security ?? []);
+    expect(alternatives.every(({ bearer }) => bearer?.length === 1)).toBe(true);
   });
 });
 

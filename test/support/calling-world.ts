@@ -62,13 +62,12 @@ export function aCredential(changed: Partial<CredentialConfig> & { retryTask?: C
 }
 
 /** A target ends once: whoever would give it another result, or take it out of its end, fails. */
-const NO_SECOND_RESULT = [
-  `CREATE FUNCTION refuse_second_result() RETURNS trigger LANGUAGE plpgsql AS
-     $$ BEGIN RAISE EXCEPTION 'target % had its result already: %', OLD.id, OLD.result; END $$`,
-  `CREATE TRIGGER no_second_result BEFORE UPDATE ON target FOR EACH ROW
+const NO_SECOND_RESULT = `
+  CREATE FUNCTION refuse_second_result() RETURNS trigger LANGUAGE plpgsql AS
+     $$ BEGIN RAISE EXCEPTION 'target % had its result already: %', OLD.id, OLD.result; END $$;
+  CREATE TRIGGER no_second_result BEFORE UPDATE ON target FOR EACH ROW
      WHEN (OLD.state = 'done' AND (NEW.state, NEW.result) IS DISTINCT FROM (OLD.state, OLD.result))
-     EXECUTE FUNCTION refuse_second_result()`,
-];
+     EXECUTE FUNCTION refuse_second_result()`;
 
 export const unlimited: CallLimit = { calls: null, windowMs: WINDOW_MS };
 
@@ -152,7 +151,7 @@ export class CallingWorld {
     const prisma = connect(database.url);
     const world = new CallingWorld(database, prisma, config, await openRooms(config, prisma));
     await world.syncLanes();
-    for (const statement of NO_SECOND_RESULT) await world.prisma.$executeRawUnsafe(statement);
+    await database.asOwner(NO_SECOND_RESULT);
     // Most tests are not about the first call of a credential.
     await world.prisma.$executeRaw`UPDATE credential_state SET confirmed = true`;
     return world;

@@ -1,9 +1,11 @@
 import { PrismaPg } from '@prisma/adapter-pg';
 import pg from 'pg';
 import { PrismaClient } from '../../src/generated/prisma/client.js';
+import { asServiceRole } from '../../src/platform/database/service-role.js';
 import { PrismaService } from '../../src/platform/prisma/prisma.service.js';
 import { statementNames } from '../../src/platform/prisma/statement-names.js';
 import { eventually } from './eventually.js';
+import type { TestDatabase } from './test-database.js';
 
 /** Of the statement with which the connection breaks: whether the server has carried it out. */
 export type Fault = 'fails' | 'is done but reported as failed';
@@ -25,7 +27,7 @@ export class FailingStatements {
 
   readonly connect = (url: string): PrismaService => {
     this.calm = new PrismaService(url, 2);
-    const pool = new pg.Pool({ connectionString: url, max: 1 });
+    const pool = new pg.Pool({ connectionString: asServiceRole(url), max: 1 });
     pool.on('connect', (client) => this.wrap(client as Client));
     this.pool = pool;
     const adapter = new PrismaPg(pool, { statementNameGenerator: statementNames(), disposeExternalPool: true });
@@ -103,10 +105,13 @@ export class FailingStatements {
 }
 
 /** Each fault costs a new connection, which is slow until it has seen every partition once: one of each table is enough here. */
-export async function dropMonths(prisma: PrismaService): Promise<void> {
-  const months = await prisma.$queryRaw<{ name: string }[]>`
-    SELECT relname AS name FROM pg_class WHERE relispartition AND relkind = 'r' AND relname !~ '_default$'`;
-  await prisma.$executeRawUnsafe(`DROP TABLE ${months.map(({ name }) => name).join(', ')}`);
+export function dropMonths(database: TestDatabase): Promise<void> {
+  return database.asOwner(`
+    DO $$ DECLARE name text; BEGIN
+      FOR name IN SELECT relname FROM pg_class WHERE relispartition AND relkind = 'r' AND relname !~ '_default$' LOOP
+        EXECUTE format('DROP TABLE %I', name);
+      END LOOP;
+    END $$`);
 }
 
 const TABLES = `
@@ -114,8 +119,8 @@ const TABLES = `
    WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p') AND NOT relispartition AND relname <> '_prisma_migrations'`;
 
 /** Keeps all rows as they are now. Bringing them back takes a tenth of the time that making them again does. */
-export async function keepRows(prisma: PrismaService): Promise<() => Promise<void>> {
-  await prisma.$executeRawUnsafe(`
+export async function keepRows(database: TestDatabase): Promise<() => Promise<void>> {
+  await database.asOwner(`
     DO $do$ DECLARE name text; BEGIN
       CREATE SCHEMA kept;
       FOR name IN ${TABLES} LOOP EXECUTE format('CREATE TABLE kept.%1$I AS TABLE public.%1$I', name); END LOOP;
@@ -127,6 +132,7 @@ export async function keepRows(prisma: PrismaService): Promise<() => Promise<voi
       END $$;
     END $do$`);
   return async () => {
-    await prisma.$executeRaw`SELECT kept.bring_back()`;
+    // The record is append-only for its owner too.
+    await database.asOwner('SET session_replication_role = replica; SELECT kept.bring_back()');
   };
 }

@@ -6,6 +6,8 @@ export interface TestDatabase {
   readonly url: string;
   /** Moves the database's time, as everybody sees it through `rescan_now()`, forwards by so much more. */
   advance(ms: number): Promise<void>;
+  /** Says it as the owner: the service's own connections may do less. */
+  asOwner(statement: string): Promise<void>;
   /** Ends all connections to it. */
   drop(): Promise<void>;
 }
@@ -23,6 +25,7 @@ export async function createTestDatabase(): Promise<TestDatabase> {
       movedMs += ms;
       await setClock(url, movedMs);
     },
+    asOwner: (statement) => query(url, statement),
     drop: () => administer(template, `DROP DATABASE IF EXISTS ${name} WITH (FORCE)`),
   };
 }

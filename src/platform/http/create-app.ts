@@ -6,7 +6,7 @@ import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fa
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { HttpLog } from './http-log.js';
 import { BODY_LIMIT_BYTES, useStrictJson } from './json-body.js';
-import { answerError, ProblemFilter } from './problem-filter.js';
+import { answerError, ProblemFilter, type OnProblem } from './problem-filter.js';
 import { RawProblems } from './raw-problem.js';
 import { guardRequests } from './request-guard.js';
 import { ValidDtoPipe } from './validation.js';
@@ -18,6 +18,7 @@ const REQUEST_TIMEOUT_MS = 60_000;
 export interface HttpAppOptions {
   /** Faults of the service itself (5xx) go here, with the stack and the request's id. */
   readonly log: HttpLog;
+  readonly onProblem?: OnProblem;
   /** Nest's own lines: start-up and shutdown. Off where none is given. */
   readonly nestLogger?: LoggerService;
   /** How long a shutdown waits for requests that are being answered, before it cuts them off. */
@@ -34,7 +35,7 @@ export async function createHttpApp(
     abortOnError: false,
     logger: options.nestLogger ?? false,
   });
-  app.useGlobalFilters(new ProblemFilter(options.log));
+  app.useGlobalFilters(new ProblemFilter(options.log, options.onProblem ?? (() => undefined)));
   app.useGlobalPipes(new ValidDtoPipe());
   return app;
 }

@@ -5,14 +5,22 @@ import type { HttpLog } from './http-log.js';
 import { commonHeaders, problemHeaders, STATUS, toProblem } from './problem.js';
 import { toPublicError } from './public-error.js';
 
+/** Hears of everything that goes wrong on a route, before it is answered. */
+export type OnProblem = (error: unknown, request: FastifyRequest) => void;
+
 /** Turns everything that goes wrong in a request into a problem document. Nest sends Fastify's own errors through it too. */
 @Catch()
 export class ProblemFilter implements ExceptionFilter {
-  constructor(private readonly log: HttpLog) {}
+  constructor(
+    private readonly log: HttpLog,
+    private readonly onProblem: OnProblem,
+  ) {}
 
   catch(error: unknown, host: ArgumentsHost): void {
     const http = host.switchToHttp();
-    answerError(error, http.getRequest<FastifyRequest>(), http.getResponse<FastifyReply>(), this.log);
+    const request = http.getRequest<FastifyRequest>();
+    this.onProblem(error, request);
+    answerError(error, request, http.getResponse<FastifyReply>(), this.log);
   }
 }
 

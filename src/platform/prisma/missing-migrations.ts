@@ -3,7 +3,8 @@ import { migrationNames } from '../database/migration-folder.js';
 import type { PrismaService } from './prisma.service.js';
 import { sqlState } from './sql-state.js';
 
-const UNDEFINED_TABLE = '42P01';
+/** The table of migrations is not there, or not yet for the service: the migration that grants it is missing at least. */
+const NOT_YET = new Set(['42P01', '42501']);
 
 /** Migrations of this release that the database lacks; those of a later release do not matter: they add before they remove. */
 export async function missingMigrations(prisma: PrismaService): Promise<string[]> {
@@ -17,7 +18,7 @@ async function appliedMigrations(prisma: PrismaService): Promise<ReadonlySet<str
       SELECT migration_name AS name FROM _prisma_migrations WHERE finished_at IS NOT NULL AND rolled_back_at IS NULL`;
     return new Set(rows.map(({ name }) => name));
   } catch (error) {
-    if (sqlState(error) === UNDEFINED_TABLE) return new Set();
+    if (NOT_YET.has(sqlState(error) ?? '')) return new Set();
     throw error;
   }
 }

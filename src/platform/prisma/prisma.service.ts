@@ -1,6 +1,7 @@
 import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import { PrismaPg } from '@prisma/adapter-pg';
 import { Prisma, PrismaClient } from '../../generated/prisma/client.js';
+import { asServiceRole } from '../database/service-role.js';
 import { sqlState } from './sql-state.js';
 import { statementNames } from './statement-names.js';
 
@@ -18,7 +19,7 @@ export class PrismaService extends PrismaClient implements OnApplicationShutdown
     super({
       adapter: new PrismaPg(
         {
-          connectionString,
+          connectionString: asServiceRole(connectionString),
           max: poolSize,
           connectionTimeoutMillis: 5_000,
           statement_timeout: TRANSACTION_MS,

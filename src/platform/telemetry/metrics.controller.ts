@@ -1,11 +1,10 @@
 import { Controller, Get, Header } from '@nestjs/common';
-import { ApiBearerAuth, ApiOkResponse, ApiOperation, ApiProduces, ApiTags } from '@nestjs/swagger';
+import { ApiOkResponse, ApiOperation, ApiProduces, ApiTags } from '@nestjs/swagger';
 import { NeedsScope } from '../../security/route-access.js';
 import { ApiProblems } from '../http/api-problems.js';
 import { Metrics } from './metrics.js';
 
 @ApiTags('metrics')
-@ApiBearerAuth()
 @Controller('metrics')
 export class MetricsController {
   constructor(private readonly metrics: Metrics) {}

@@ -22,17 +22,17 @@ const SCHEMA = `
   CREATE TABLE evidence.client (
     submission text, caller text, idempotency_key text, status int, request_id uuid, targets int, whole_task boolean);
   CREATE TABLE evidence.notice (request_id uuid, at timestamptz, status int, signed boolean);
-  CREATE FUNCTION evidence.log_call() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+  CREATE FUNCTION evidence.log_call() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$ BEGIN
     INSERT INTO evidence.call_log (call_id, from_state, state, watched)
     VALUES (NEW.id, CASE TG_OP WHEN 'UPDATE' THEN OLD.state::text END, NEW.state::text,
             NEW.state = 'sending' OR NEW.verdict_due_at IS NOT NULL);
     RETURN NULL;
   END $$;
-  CREATE FUNCTION evidence.log_lane() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+  CREATE FUNCTION evidence.log_lane() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$ BEGIN
     INSERT INTO evidence.lane_log (lane_id, paused_until) VALUES (NEW.id, NEW.paused_until);
     RETURN NULL;
   END $$;
-  CREATE FUNCTION evidence.log_freed() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+  CREATE FUNCTION evidence.log_freed() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$ BEGIN
     INSERT INTO evidence.freed (call_id, cluster_id) VALUES (OLD.call_id, OLD.cluster_id);
     RETURN NULL;
   END $$;

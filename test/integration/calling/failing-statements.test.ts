@@ -100,7 +100,7 @@ beforeEach(async () => {
   sweep = () => sweeper.sweep();
   // The first sweep of a process also keeps house.
   await sweep();
-  await dropMonths(faults.observer);
+  await dropMonths(world.database);
   const reader = new RequestReader(world.prisma);
   const estimator = new Estimator(world.config, world.prisma, world.laneLedger, new HastyClock());
   intake = new IntakeService(
@@ -350,7 +350,7 @@ it.each(Object.entries(OPERATIONS))(
   async (_title, operation) => {
     const { prepare, tells = true, forgotten } = operation;
     const work = await prepare();
-    const bringBack = await keepRows(faults.observer);
+    const bringBack = await keepRows(world.database);
     const before = await state();
     const statements = await faults.listen(work);
     const after = await state();

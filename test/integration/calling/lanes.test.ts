@@ -202,7 +202,10 @@ describe('an operator', () => {
   const by = { caller: 'operator', keyId: crypto.randomUUID() };
   const change = (told: LaneChange) => world.control.changeLane(world.lane.id, told, by);
   const events = async () => {
-    const rows = await world.prisma.event.findMany({ where: { laneId: world.lane.id, actor: 'operator' }, orderBy: { id: 'asc' } });
+    const rows = await world.prisma.event.findMany({
+      where: { laneId: world.lane.id, actor: 'operator' },
+      orderBy: { id: 'asc' },
+    });
     return rows.map(({ kind, actor, data }) => [kind, actor, data]);
   };
 
@@ -228,7 +231,12 @@ describe('an operator', () => {
     expect(await startAll()).toBe(2);
     await change({ limit: null });
     expect(await startAll()).toBe(1);
-    expect(await events()).toEqual([2, 4, null].map((limit) => ['lane.limit_changed', 'operator', { limit }]));
+    const limits = [
+      { from: null, to: 2 },
+      { from: 2, to: 4 },
+      { from: 4, to: null },
+    ];
+    expect(await events()).toEqual(limits.map((limit) => ['lane.limit_changed', 'operator', { limit }]));
   });
 
   it('weighs callers', async () => {
@@ -238,7 +246,7 @@ describe('an operator', () => {
     expect(await world.prisma.laneShare.findMany({ select: { caller: true, weight: true } })).toEqual([
       { caller: 'heavy', weight: 2 },
     ]);
-    expect(await events()).toEqual([['lane.weights_changed', 'operator', { weights: { heavy: 2 } }]]);
+    expect(await events()).toEqual([['lane.weights_changed', 'operator', { weights: { heavy: { from: 1, to: 2 } } }]]);
     // What was paid by the old weight is not owed by the new one.
     await world.prisma.laneShare.updateMany({ data: { served: 100, urgentServed: 200 } });
     await change({ weights: { heavy: 1 } });

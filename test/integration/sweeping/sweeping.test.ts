@@ -148,7 +148,7 @@ it('finishes a cancel that died half-way', async () => {
 it('makes the other partitions where one month has rows in its default partition already', async () => {
   const months = await world.prisma.$queryRaw<{ name: string }[]>`
     SELECT relname AS name FROM pg_class WHERE relname ~ '^(call|event)_2' AND relkind = 'r'`;
-  for (const { name } of months) await world.prisma.$executeRawUnsafe(`DROP TABLE ${name}`);
+  for (const { name } of months) await world.database.asOwner(`DROP TABLE ${name}`);
   await world.requests.markCancelled(await world.aRequest({ clusterIds: ['a'] }), {
     caller: 'me',
     keyId: randomUUID(),
