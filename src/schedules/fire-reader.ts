@@ -12,6 +12,7 @@ import { crashPoint } from '../platform/crash-points.js';
 import type { Tx } from '../platform/prisma/prisma.service.js';
 import { Metrics } from '../platform/telemetry/metrics.js';
 import type { ClusterScan, FailedOutcome, ListPage, TaskSummary } from '../upstream/scan-tasks.js';
+import { failedReasons } from '../watching/failed-reasons.js';
 import type { ListCallAnswer } from '../watching/list-answer.js';
 import {
   ListWorks,
@@ -191,6 +192,7 @@ function failedOf({ terms: { selection } }: OpenFire, { rows }: ListPage<Cluster
       // Of an item that has no type, or no state, nothing can be ruled out.
       const isTold = failed.length > 0 && items.every(({ scanType, status }) => scanType !== null && status !== null);
       const failedMask = toMask(failed.filter((type) => type !== null));
-      return { clusterId, otherScanTypes: wanted !== 0 && isTold && (failedMask & wanted) === 0 };
+      const otherScanTypes = wanted !== 0 && isTold && (failedMask & wanted) === 0;
+      return { clusterId, otherScanTypes, reasons: failedReasons(items) };
     });
 }

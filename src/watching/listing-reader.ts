@@ -15,6 +15,7 @@ import { ListingLedger, type DueListing, type Hold, type ListedCluster } from '.
 import { crashPoint } from '../platform/crash-points.js';
 import type { Tx } from '../platform/prisma/prisma.service.js';
 import type { ClusterScan, ListPage, TaskSummary } from '../upstream/scan-tasks.js';
+import { failedReasons } from './failed-reasons.js';
 import type { LookupPage } from './judge-lookup.js';
 import type { ListCallAnswer } from './list-answer.js';
 import { ListWorks, readerOf, type ListJob, type ListWork, type ProjectDue } from './list-work.js';
@@ -204,10 +205,5 @@ function toListed({ clusterId, scanStatus, startTime, endTime, items }: ClusterS
   // An item in a state that we do not know may have failed as well.
   const isKnown = known.length === failed.length && items.every(({ status }) => status !== null);
   const failedTypes = isKnown ? toMask(known) : 0;
-  const reasons = Object.fromEntries(
-    items.flatMap(({ scanType, status, failedReason }) =>
-      scanType !== null && status === 'failed' ? [[scanType, failedReason]] : [],
-    ),
-  );
-  return { clusterId, scanStatus, failedTypes, reasons, startTime, endTime };
+  return { clusterId, scanStatus, failedTypes, reasons: failedReasons(items), startTime, endTime };
 }
