@@ -70,9 +70,12 @@ export class VerdictLedger {
                WHERE reading.reasons IS NOT NULL AND reading.at <= call.started_at
                ORDER BY reading.at DESC LIMIT 1) AS before
         FROM unnest(${[...clusterIds]}::text[]) AS page (id)
-        JOIN target AS t ON t.cluster_id = page.id AND t.scan_task_id = ${scanTaskId} AND t.state = 'in_call'
+       CROSS JOIN LATERAL (
+             -- Each by its cluster: without statistics the planner would rather read all targets of the task.
+             SELECT * FROM target WHERE cluster_id = page.id AND scan_task_id = ${scanTaskId} OFFSET 0) AS t
         JOIN call ON call.id = t.call_id AND ${IS_WATCHED}
         JOIN credential_state AS cs ON cs.credential = call.credential
+       WHERE t.state = 'in_call'
        GROUP BY t.cluster_id, call.id, cs.clock_offset_ms`;
   }
 
