@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { Candidate, Choice } from '../domain/fire.js';
 import type { TaskLeftOut } from '../domain/schedule.js';
+import type { FailedReasons } from '../domain/verdict.js';
 import type { Tx } from '../platform/prisma/prisma.service.js';
 import type { OpenFire } from './schedule-fires.js';
 
@@ -14,8 +15,7 @@ export interface FoundTask {
 export interface FoundCluster {
   readonly clusterId: string;
   readonly otherScanTypes: boolean;
-  /** Why, by scan type, of the items that failed. */
-  readonly reasons: Readonly<Record<string, string | null>>;
+  readonly reasons: FailedReasons;
 }
 
 export interface TaskEnd {

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { TargetResult } from '../domain/target.js';
 import type { KnownScan } from '../domain/fate.js';
-import type { CallEffect } from '../domain/verdict.js';
+import type { CallEffect, FailedReasons } from '../domain/verdict.js';
 import { Prisma } from '../generated/prisma/client.js';
 import type { Tx } from '../platform/prisma/prisma.service.js';
 import type { Move } from './counts.js';
@@ -22,7 +22,7 @@ export interface WatchedCluster {
   /** The times of the scan that the last verdict was read of; null where there was none. */
   readonly known: { readonly startTime: string | null; readonly endTime: string | null } | null;
   /** What was last read to have failed before the call: reasons by scan type; null where nobody had read it. */
-  readonly before: Readonly<Record<string, string | null>> | null;
+  readonly before: FailedReasons | null;
 }
 
 /** What became of a cluster. */
@@ -36,7 +36,7 @@ export interface Told {
   /** Why, by the scan types wanted; null where nothing is to be said. */
   readonly texts: readonly (string | null)[];
   /** Its times, and what failed of it, by scan type; null where the cluster is gone. */
-  readonly scan: (KnownScan & { readonly reasons: Readonly<Record<string, string | null>> }) | null;
+  readonly scan: (KnownScan & { readonly reasons: FailedReasons }) | null;
   readonly items: readonly { readonly type: string; readonly status: string | null; readonly reason: string | null }[];
 }
 

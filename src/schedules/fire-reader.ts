@@ -6,13 +6,13 @@ import { backoffMs } from '../domain/backoff.js';
 import { nextPage } from '../domain/fire.js';
 import { toMask } from '../domain/scan-type.js';
 import { MAX_CLUSTERS_OF_TASK, MAX_TASKS_READ, MAX_TASKS_SEEN } from '../domain/schedule.js';
+import { failedReasons } from '../domain/verdict.js';
 import { FindingLedger, type FoundCluster } from '../ledger/fire-findings.js';
 import { FireLedger, type OpenFire } from '../ledger/schedule-fires.js';
 import { crashPoint } from '../platform/crash-points.js';
 import type { Tx } from '../platform/prisma/prisma.service.js';
 import { Metrics } from '../platform/telemetry/metrics.js';
 import type { ClusterScan, FailedOutcome, ListPage, TaskSummary } from '../upstream/scan-tasks.js';
-import { failedReasons } from '../watching/failed-reasons.js';
 import type { ListCallAnswer } from '../watching/list-answer.js';
 import {
   ListWorks,

@@ -7,6 +7,7 @@ import { backoffMs } from '../domain/backoff.js';
 import { sinceSending } from '../domain/fate.js';
 import { afterPage, planListing, type TaskCounts } from '../domain/listing.js';
 import { toMask } from '../domain/scan-type.js';
+import { failedReasons } from '../domain/verdict.js';
 import { CallLedger } from '../ledger/calls.js';
 import { applyMoves, lockRequests } from '../ledger/counts.js';
 import { ListedLedger } from '../ledger/listed.js';
@@ -15,7 +16,6 @@ import { ListingLedger, type DueListing, type Hold, type ListedCluster } from '.
 import { crashPoint } from '../platform/crash-points.js';
 import type { Tx } from '../platform/prisma/prisma.service.js';
 import type { ClusterScan, ListPage, TaskSummary } from '../upstream/scan-tasks.js';
-import { failedReasons } from './failed-reasons.js';
 import type { LookupPage } from './judge-lookup.js';
 import type { ListCallAnswer } from './list-answer.js';
 import { ListWorks, readerOf, type ListJob, type ListWork, type ProjectDue } from './list-work.js';

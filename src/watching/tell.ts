@@ -1,11 +1,10 @@
 import { SCAN_TYPES, fromMask, type ScanMask } from '../domain/scan-type.js';
 import type { KnownScan, SeenScan } from '../domain/fate.js';
 import type { TargetResult } from '../domain/target.js';
-import { judgeScan, normalisedReason, type Judgement } from '../domain/verdict.js';
+import { failedReasons, judgeScan, normalisedReason, type Judgement } from '../domain/verdict.js';
 import type { RetriedItem } from '../ledger/retry-outcomes.js';
 import type { Told, WatchedCluster } from '../ledger/verdicts.js';
 import type { ClusterScan, ScanItem } from '../upstream/scan-tasks.js';
-import { failedReasons } from './failed-reasons.js';
 
 /** What a page tells of the clusters that accepted calls wait for. */
 export interface Telling {
