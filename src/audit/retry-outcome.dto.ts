@@ -12,7 +12,8 @@ export class RetryOutcomeDto {
   @ApiProperty({ type: String }) scanType!: string;
   @ApiProperty({
     type: String,
-    description: 'Why it had failed, without digits and ids; "unknown" where nobody had read it before the retry.',
+    description:
+      'Why it had failed, without digits and ids; "unknown" where nobody had read it before the retry, and the cluster has one item alone.',
   })
   reason!: string;
   @ApiProperty({ type: Number }) round!: number;

@@ -63,3 +63,20 @@ export function normalisedReason(reason: string | null): string {
 }
 
 const MAX_REASON = 80;
+
+/** Why, by scan type, of the items that failed; null where the upstream gave no reason. */
+export type FailedReasons = Readonly<Record<string, string | null>>;
+
+interface ScannedItem {
+  readonly scanType: string | null;
+  readonly status: string | null;
+  readonly failedReason: string | null;
+}
+
+export function failedReasons(items: readonly ScannedItem[]): FailedReasons {
+  return Object.fromEntries(
+    items.flatMap(({ scanType, status, failedReason }) =>
+      scanType !== null && status === 'failed' ? [[scanType, failedReason]] : [],
+    ),
+  );
+}

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { Candidate, Choice } from '../domain/fire.js';
 import type { TaskLeftOut } from '../domain/schedule.js';
+import type { FailedReasons } from '../domain/verdict.js';
 import type { Tx } from '../platform/prisma/prisma.service.js';
 import type { OpenFire } from './schedule-fires.js';
 
@@ -14,6 +15,7 @@ export interface FoundTask {
 export interface FoundCluster {
   readonly clusterId: string;
   readonly otherScanTypes: boolean;
+  readonly reasons: FailedReasons;
 }
 
 export interface TaskEnd {
@@ -73,10 +75,11 @@ export class FindingLedger {
   async keepClusters(tx: Tx, fireId: string, taskId: string, rows: readonly FoundCluster[]): Promise<void> {
     if (rows.length === 0) return;
     await tx.$executeRaw`
-      INSERT INTO fire_cluster (fire_id, task_id, cluster_id, reason)
-      SELECT ${fireId}::uuid, ${taskId}, row.id, CASE WHEN row.other THEN 'other_scan_types' END
+      INSERT INTO fire_cluster (fire_id, task_id, cluster_id, reason, reasons)
+      SELECT ${fireId}::uuid, ${taskId}, row.id, CASE WHEN row.other THEN 'other_scan_types' END, row.reasons::jsonb
         FROM unnest(${rows.map(({ clusterId }) => clusterId)}::text[],
-                    ${rows.map(({ otherScanTypes }) => otherScanTypes)}::boolean[]) AS row (id, other)
+                    ${rows.map(({ otherScanTypes }) => otherScanTypes)}::boolean[],
+                    ${rows.map(({ reasons }) => JSON.stringify(reasons))}::text[]) AS row (id, other, reasons)
        ORDER BY row.id
       ON CONFLICT (fire_id, task_id, cluster_id) DO NOTHING`;
   }

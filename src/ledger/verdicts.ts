@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { TargetResult } from '../domain/target.js';
 import type { KnownScan } from '../domain/fate.js';
-import type { CallEffect } from '../domain/verdict.js';
+import type { CallEffect, FailedReasons } from '../domain/verdict.js';
 import { Prisma } from '../generated/prisma/client.js';
 import type { Tx } from '../platform/prisma/prisma.service.js';
 import type { Move } from './counts.js';
@@ -21,8 +21,8 @@ export interface WatchedCluster {
   readonly round: number;
   /** The times of the scan that the last verdict was read of; null where there was none. */
   readonly known: { readonly startTime: string | null; readonly endTime: string | null } | null;
-  /** What was known to have failed before: reasons by scan type; null where nobody had read it. */
-  readonly before: Readonly<Record<string, string | null>> | null;
+  /** What was last read to have failed before the call: reasons by scan type; null where nobody had read it. */
+  readonly before: FailedReasons | null;
 }
 
 /** What became of a cluster. */
@@ -35,8 +35,8 @@ export interface Told {
   readonly frees: boolean;
   /** Why, by the scan types wanted; null where nothing is to be said. */
   readonly texts: readonly (string | null)[];
-  /** Of the scan; null where the cluster is gone. */
-  readonly times: KnownScan | null;
+  /** Its times, and what failed of it, by scan type; null where the cluster is gone. */
+  readonly scan: (KnownScan & { readonly reasons: FailedReasons }) | null;
   readonly items: readonly { readonly type: string; readonly status: string | null; readonly reason: string | null }[];
 }
 
@@ -54,16 +54,28 @@ export class VerdictLedger {
              array_agg(DISTINCT t.scan_types::int) AS "scanTypes", max(t.round)::int AS round,
              (SELECT jsonb_build_object('startTime', start_time, 'endTime', end_time) FROM cluster_scan
                WHERE project_id = ${projectId} AND task_id = ${taskId} AND cluster_id = t.cluster_id) AS known,
-             coalesce((SELECT jsonb_object_agg(item.scan_type, item.reason) FROM scan_item AS item
-                        WHERE item.target_id = min(t.id) AND item.round = max(t.round) - 1 AND item.status = 'failed'),
-                      -- What was listed after the call is not what had failed before it.
-                      (SELECT listed.reasons FROM listing AS l JOIN listed_cluster AS listed USING (scan_task_id)
-                        WHERE l.scan_task_id = ${scanTaskId} AND l.began_at <= call.started_at
-                          AND listed.cluster_id = t.cluster_id AND max(t.round) = 1)) AS before
+             (SELECT nullif(reading.reasons, '{}') FROM (
+                     SELECT reasons, read_at AS at FROM cluster_scan
+                      WHERE project_id = ${projectId} AND task_id = ${taskId} AND cluster_id = t.cluster_id
+                     UNION ALL
+                     SELECT listed.reasons, l.began_at FROM listing AS l JOIN listed_cluster AS listed USING (scan_task_id)
+                      WHERE l.scan_task_id = ${scanTaskId} AND listed.cluster_id = t.cluster_id
+                     UNION ALL
+                     -- What a fire has read is requested at once.
+                     SELECT found.reasons, r.created_at FROM request AS r
+                       JOIN fire_cluster AS found ON found.fire_id = (r.labels ->> 'fire')::uuid AND found.task_id = ${taskId}
+                                                 AND found.cluster_id = t.cluster_id
+                      WHERE r.id = ANY (array_agg(t.request_id)) AND r.source = 'schedule') AS reading
+               -- What was read after the call is not what had failed before it.
+               WHERE reading.reasons IS NOT NULL AND reading.at <= call.started_at
+               ORDER BY reading.at DESC LIMIT 1) AS before
         FROM unnest(${[...clusterIds]}::text[]) AS page (id)
-        JOIN target AS t ON t.cluster_id = page.id AND t.scan_task_id = ${scanTaskId} AND t.state = 'in_call'
+       CROSS JOIN LATERAL (
+             -- Each by its cluster: without statistics the planner would rather read all targets of the task.
+             SELECT * FROM target WHERE cluster_id = page.id AND scan_task_id = ${scanTaskId} OFFSET 0) AS t
         JOIN call ON call.id = t.call_id AND ${IS_WATCHED}
         JOIN credential_state AS cs ON cs.credential = call.credential
+       WHERE t.state = 'in_call'
        GROUP BY t.cluster_id, call.id, cs.clock_offset_ms`;
   }
 
@@ -136,16 +148,18 @@ export class VerdictLedger {
         FROM moved GROUP BY request_id, was, came`;
   }
 
-  /** Whatever shows the same times later is not a later scan. */
-  async remember(tx: Tx, { projectId, taskId }: DueWatch, told: readonly Told[]): Promise<void> {
-    const rows = told.filter(({ frees, times }) => frees && times !== null);
+  /** Whatever shows the same times later is not a later scan; and what failed of this one is what the next call retries. */
+  async remember(tx: Tx, { projectId, taskId }: DueWatch, told: readonly Told[], now: Date): Promise<void> {
+    const rows = told.flatMap(({ clusterId, frees, scan }) => (frees && scan ? [{ clusterId, ...scan }] : []));
     await tx.$executeRaw`
-      INSERT INTO cluster_scan (project_id, task_id, cluster_id, start_time, end_time)
-      SELECT ${projectId}, ${taskId}, row.*
-        FROM unnest(${rows.map(({ clusterId }) => clusterId)}::text[], ${rows.map(({ times }) => times?.startTime)}::timestamptz[],
-                    ${rows.map(({ times }) => times?.endTime)}::timestamptz[]) AS row (id, start_time, end_time)
+      INSERT INTO cluster_scan (project_id, task_id, cluster_id, start_time, end_time, read_at, reasons)
+      SELECT ${projectId}, ${taskId}, row.id, row.start_time, row.end_time, ${now}::timestamptz, row.reasons::jsonb
+        FROM unnest(${rows.map(({ clusterId }) => clusterId)}::text[], ${rows.map(({ startTime }) => startTime)}::timestamptz[],
+                    ${rows.map(({ endTime }) => endTime)}::timestamptz[], ${rows.map(({ reasons }) => JSON.stringify(reasons))}::text[])
+             AS row (id, start_time, end_time, reasons)
        ORDER BY row.id
-      ON CONFLICT (project_id, task_id, cluster_id) DO UPDATE SET start_time = excluded.start_time, end_time = excluded.end_time`;
+      ON CONFLICT (project_id, task_id, cluster_id) DO UPDATE
+         SET start_time = excluded.start_time, end_time = excluded.end_time, read_at = excluded.read_at, reasons = excluded.reasons`;
   }
 
   /** What a page has shown of calls; times after the sending go before times as they were. */

@@ -6,6 +6,7 @@ import { backoffMs } from '../domain/backoff.js';
 import { nextPage } from '../domain/fire.js';
 import { toMask } from '../domain/scan-type.js';
 import { MAX_CLUSTERS_OF_TASK, MAX_TASKS_READ, MAX_TASKS_SEEN } from '../domain/schedule.js';
+import { failedReasons } from '../domain/verdict.js';
 import { FindingLedger, type FoundCluster } from '../ledger/fire-findings.js';
 import { FireLedger, type OpenFire } from '../ledger/schedule-fires.js';
 import { crashPoint } from '../platform/crash-points.js';
@@ -191,6 +192,7 @@ function failedOf({ terms: { selection } }: OpenFire, { rows }: ListPage<Cluster
       // Of an item that has no type, or no state, nothing can be ruled out.
       const isTold = failed.length > 0 && items.every(({ scanType, status }) => scanType !== null && status !== null);
       const failedMask = toMask(failed.filter((type) => type !== null));
-      return { clusterId, otherScanTypes: wanted !== 0 && isTold && (failedMask & wanted) === 0 };
+      const otherScanTypes = wanted !== 0 && isTold && (failedMask & wanted) === 0;
+      return { clusterId, otherScanTypes, reasons: failedReasons(items) };
     });
 }

@@ -7,6 +7,7 @@ import { backoffMs } from '../domain/backoff.js';
 import { sinceSending } from '../domain/fate.js';
 import { afterPage, planListing, type TaskCounts } from '../domain/listing.js';
 import { toMask } from '../domain/scan-type.js';
+import { failedReasons } from '../domain/verdict.js';
 import { CallLedger } from '../ledger/calls.js';
 import { applyMoves, lockRequests } from '../ledger/counts.js';
 import { ListedLedger } from '../ledger/listed.js';
@@ -204,10 +205,5 @@ function toListed({ clusterId, scanStatus, startTime, endTime, items }: ClusterS
   // An item in a state that we do not know may have failed as well.
   const isKnown = known.length === failed.length && items.every(({ status }) => status !== null);
   const failedTypes = isKnown ? toMask(known) : 0;
-  const reasons = Object.fromEntries(
-    items.flatMap(({ scanType, status, failedReason }) =>
-      scanType !== null && status === 'failed' ? [[scanType, failedReason]] : [],
-    ),
-  );
-  return { clusterId, scanStatus, failedTypes, reasons, startTime, endTime };
+  return { clusterId, scanStatus, failedTypes, reasons: failedReasons(items), startTime, endTime };
 }

@@ -1,7 +1,7 @@
 import { SCAN_TYPES, fromMask, type ScanMask } from '../domain/scan-type.js';
 import type { KnownScan, SeenScan } from '../domain/fate.js';
 import type { TargetResult } from '../domain/target.js';
-import { judgeScan, normalisedReason, type Judgement } from '../domain/verdict.js';
+import { failedReasons, judgeScan, normalisedReason, type Judgement } from '../domain/verdict.js';
 import type { RetriedItem } from '../ledger/retry-outcomes.js';
 import type { Told, WatchedCluster } from '../ledger/verdicts.js';
 import type { ClusterScan, ScanItem } from '../upstream/scan-tasks.js';
@@ -49,7 +49,7 @@ export function tell(
     if (cluster.scanTypes.every((mask) => verdicts[mask] === null)) continue;
     const frees = cluster.scanTypes.every((mask) => verdicts[mask] !== null);
     told.push(toTold(cluster, row, verdicts, frees));
-    if (frees) retried.push(...retriedItems(cluster, row));
+    if (frees) retried.push(...retriedItems(cluster, row, judged[0]?.effect === 'renewed'));
     const durationMs = (row.endTime?.getTime() ?? 0) - sentAt.getTime();
     // What is told of the future, or of another time zone, is no duration.
     if (durationMs > 0 && durationMs <= now.getTime() - cluster.startedAt.getTime()) durations.push(durationMs);
@@ -65,7 +65,7 @@ export const gone = ({ clusterId, callId }: WatchedCluster): Told => ({
   callId,
   results: MASKS.map(() => 'not_found' as const),
   frees: true,
-  times: null,
+  scan: null,
   texts: MASKS.map(() => 'HSS accepted the call, and does not list the cluster any more.'),
   items: [],
 });
@@ -119,7 +119,7 @@ function toTold(
     callId,
     results,
     frees,
-    times: { startTime: row.startTime, endTime: row.endTime },
+    scan: { startTime: row.startTime, endTime: row.endTime, reasons: failedReasons(row.items) },
     texts: results.map((result, mask) => (result === 'scan_failed' ? textOf(failed, mask) : null)),
     // Failed ones first: of several of one type only the first is kept. One at least says that there was a verdict.
     items:
@@ -137,12 +137,19 @@ function textOf(failed: Told['items'], mask: ScanMask): string | null {
   return text === '' ? null : text.slice(0, MAX_TEXT);
 }
 
-/** Those that are known to have failed before; where nobody had read them, those that were named: of all, HSS takes the failed ones. */
-function retriedItems({ scanTypes, round, before }: WatchedCluster, row: ClusterScan): RetriedItem[] {
-  const sent = scanTypes.includes(0) ? [] : scanTypes.flatMap((mask) => fromMask(mask) ?? []);
-  return row.items.flatMap(({ scanType, status }) => {
+/**
+ * The scan items that the call has retried for sure, of those that it sent: those that had failed before. Where nobody had read that, a
+ * row has times of its cluster, and none of its items: one that succeeds now need never have failed, and HSS retries what has. So only
+ * an item that the row shows alone counts then, and a row with new times. To count those of others that fail again, as they surely had
+ * before, would make retries look worse than they are.
+ */
+function retriedItems({ scanTypes, round, before }: WatchedCluster, row: ClusterScan, isNew: boolean): RetriedItem[] {
+  const wanted = scanTypes.includes(0) ? null : scanTypes.flatMap((mask) => fromMask(mask) ?? []);
+  const sent = row.items.filter(({ scanType }) => !wanted || scanType === null || wanted.includes(scanType));
+  if (!before && !(isNew && sent.length === 1)) return [];
+  return sent.flatMap(({ scanType, status }) => {
     if (scanType === null || (status !== 'success' && status !== 'failed')) return [];
-    if (before ? !(scanType in before) : !sent.includes(scanType)) return [];
+    if (before && !(scanType in before)) return [];
     const reason = before ? normalisedReason(before[scanType] ?? null) : 'unknown';
     return [{ scanType, reason, round, succeeded: status === 'success' }];
   });

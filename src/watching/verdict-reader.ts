@@ -136,7 +136,7 @@ export class VerdictReader implements ListWork, OnModuleInit {
   private async end(tx: Tx, watch: DueWatch, told: readonly Told[], now: Date): Promise<string[]> {
     if (told.length === 0) return [];
     await this.listings.spoil(tx, watch.scanTaskId);
-    await this.verdicts.remember(tx, watch, told);
+    await this.verdicts.remember(tx, watch, told, now);
     const moves = await this.verdicts.end(tx, watch, told, now, this.config.policy.verdict.roundPauseMs);
     // Those for the whole task wait until none of its clusters is in a call any more.
     moves.push(...(await this.releasing.releaseWholeTask(tx, watch.scanTaskId, now)));

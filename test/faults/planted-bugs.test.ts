@@ -65,6 +65,8 @@ async function provoke({ world, load }: RunContext, name: string, provocation: P
         await world.api.start(planted(name));
       }
       return;
+    case 'die with a due time':
+      return dieWithDueTime(world, name);
     case 'clock behind':
       await startVictim(world, name, 'host-clock', { FAULT_CLOCK_MS: '-600000' });
       return someCalls(world);
@@ -91,6 +93,15 @@ async function startVictim(world: FaultWorld, name: string, hook: string, env: E
   const [victim] = world.workers;
   await victim.kill();
   await victim.start({ names: ['planted', hook], env: { FAULT_PLANTED: name, ...env }, ready: false });
+}
+
+/** As soon as a schedule's next due time is committed: by the only worker, so that it comes to it. */
+async function dieWithDueTime(world: FaultWorld, name: string): Promise<void> {
+  const [victim, other] = world.workers;
+  await other.kill();
+  const log = join(world.folder, `died-${Date.now()}`);
+  await startVictim(world, name, 'at-point', { FAULT_AT: 'schedule.committed:1:kill', FAULT_LOG: log });
+  if (!(await victim.died(40_000))) throw new Error('no due time was taken');
 }
 
 /** Returns when it was held there for longer than the lease. */

@@ -9,7 +9,13 @@ interface Edit {
 
 /** What is done while the load runs, beside the bad weather of every run. */
 export type Provocation =
-  'none' | 'a large request' | 'kill the api' | 'block before sending' | 'stop after sending' | 'clock behind';
+  | 'none'
+  | 'a large request'
+  | 'kill the api'
+  | 'die with a due time'
+  | 'block before sending'
+  | 'stop after sending'
+  | 'clock behind';
 
 export interface PlantedBug {
   readonly edits: readonly Edit[];
@@ -226,6 +232,56 @@ export const PLANTED: Readonly<Record<string, PlantedBug>> = {
     ],
     caughtBy: ['an unknown call ends by a lookup after its grace, or by its own answer'],
     weather: [lost('all', 0.3)],
+  },
+  'a cluster is free once its call is accepted': {
+    edits: [
+      {
+        file: 'calling/target-settler.ts',
+        from: 'await this.watches.begin(tx, id, now, this.config.policy.verdict.poll);',
+        to: 'await this.watches.begin(tx, id, now, this.config.policy.verdict.poll); await tx.$executeRaw`DELETE FROM live_cluster WHERE call_id = ${id}::uuid`;',
+      },
+    ],
+    caughtBy: ['a cluster is in no two live calls'],
+  },
+  'a verdict ends what has ended as well': {
+    edits: [
+      {
+        file: 'ledger/verdicts.ts',
+        from: "((t.state::text = 'in_call' AND t.call_id = told.call_id AND",
+        to: "((t.state::text <> 'waiting' AND",
+      },
+      {
+        file: 'ledger/verdicts.ts',
+        from: 'FROM moved GROUP BY request_id, was, came`;',
+        to: "FROM moved WHERE was <> 'done' GROUP BY request_id, was, came`;",
+      },
+    ],
+    caughtBy: ['a target ends once'],
+  },
+  'an accepted call is not watched': {
+    edits: [
+      {
+        file: 'calling/target-settler.ts',
+        from: 'await this.watches.begin(tx, id, now, this.config.policy.verdict.poll);',
+        to: 'void [tx, id, now];',
+      },
+    ],
+    caughtBy: ['accepted calls are watched at each commit'],
+  },
+  'a schedule moves on before its fire is stored': {
+    edits: [
+      {
+        file: 'schedules/due-schedules.ts',
+        from: ': await this.takeOnce(tx, schedule, planned.plan, now);',
+        to: ': (setTimeout(() => void this.prisma.transact((own) => this.takeOnce(own, schedule, planned.plan as never, now)), 100), null);',
+      },
+    ],
+    caughtBy: ['a schedule moves on with a fire, and not without'],
+    provocation: 'die with a due time',
+  },
+  'a fire is stored under the moment at which it was taken': {
+    edits: [{ file: 'schedules/due-schedules.ts', from: 'const fire = { dueAt,', to: 'const fire = { dueAt: now,' }],
+    caughtBy: ['no due time of a schedule is lost', 'a schedule moves on with a fire, and not without'],
   },
   'a callback counts as delivered before it is sent': {
     edits: [

@@ -14,7 +14,11 @@ const SCHEMA = `
     id bigint GENERATED ALWAYS AS IDENTITY, call_id uuid, from_state text, state text, watched boolean,
     at timestamptz DEFAULT clock_timestamp());
   CREATE INDEX ON evidence.call_log (call_id);
-  CREATE TABLE evidence.freed (call_id uuid, cluster_id text, at timestamptz DEFAULT clock_timestamp());
+  CREATE TABLE evidence.left_call (call_id uuid, target_id bigint, at timestamptz DEFAULT clock_timestamp());
+  CREATE INDEX ON evidence.left_call (target_id);
+  CREATE TABLE evidence.ended_again (target_id bigint, result text, again text, at timestamptz DEFAULT clock_timestamp());
+  CREATE TABLE evidence.unwatched (call_id uuid, at timestamptz DEFAULT clock_timestamp());
+  CREATE TABLE evidence.moved_on (schedule_id uuid, due_at timestamptz, at timestamptz DEFAULT clock_timestamp());
   CREATE TABLE evidence.lane_log (lane_id text, paused_until timestamptz, at timestamptz DEFAULT clock_timestamp());
   CREATE TABLE evidence.upstream (
     seq bigint PRIMARY KEY, at timestamptz, operation text, project_id text, task_id text, credential text, body_sha256 bytea,
@@ -32,11 +36,36 @@ const SCHEMA = `
     INSERT INTO evidence.lane_log (lane_id, paused_until) VALUES (NEW.id, NEW.paused_until);
     RETURN NULL;
   END $$;
-  CREATE FUNCTION evidence.log_freed() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$ BEGIN
-    INSERT INTO evidence.freed (call_id, cluster_id) VALUES (OLD.call_id, OLD.cluster_id);
+  CREATE FUNCTION evidence.log_left() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$ BEGIN
+    INSERT INTO evidence.left_call (call_id, target_id) VALUES (OLD.call_id, OLD.id);
     RETURN NULL;
   END $$;
-  CREATE TRIGGER evidence AFTER DELETE ON live_cluster FOR EACH ROW EXECUTE FUNCTION evidence.log_freed();
+  CREATE FUNCTION evidence.log_ended_again() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$ BEGIN
+    INSERT INTO evidence.ended_again (target_id, result, again) VALUES (OLD.id, OLD.result::text, NEW.result::text);
+    RETURN NULL;
+  END $$;
+  -- At the commit: a transaction may accept a call first, and watch it last of all.
+  CREATE FUNCTION evidence.log_unwatched() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$ BEGIN
+    INSERT INTO evidence.unwatched (call_id)
+    SELECT c.id FROM call AS c
+     WHERE c.scan_task_id = coalesce(NEW.scan_task_id, OLD.scan_task_id) AND c.state IN ('accepted', 'partly_accepted') AND c.verdict_due_at IS NOT NULL AND c.cluster_count > 0
+       AND NOT EXISTS (SELECT 1 FROM watch WHERE watch.scan_task_id = c.scan_task_id);
+    RETURN NULL;
+  END $$;
+  CREATE FUNCTION evidence.log_moved_on() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$ BEGIN
+    INSERT INTO evidence.moved_on (schedule_id, due_at) VALUES (OLD.id, OLD.next_due_at);
+    RETURN NULL;
+  END $$;
+  CREATE TRIGGER evidence_left AFTER UPDATE OF call_id ON target
+    FOR EACH ROW WHEN (OLD.call_id IS NOT NULL AND NEW.call_id IS DISTINCT FROM OLD.call_id) EXECUTE FUNCTION evidence.log_left();
+  CREATE TRIGGER evidence_end AFTER UPDATE OF state, result ON target
+    FOR EACH ROW WHEN (OLD.state = 'done') EXECUTE FUNCTION evidence.log_ended_again();
+  CREATE CONSTRAINT TRIGGER evidence_watch AFTER UPDATE ON call DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW WHEN (NEW.state IN ('accepted', 'partly_accepted')) EXECUTE FUNCTION evidence.log_unwatched();
+  CREATE CONSTRAINT TRIGGER evidence AFTER DELETE ON watch DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW EXECUTE FUNCTION evidence.log_unwatched();
+  CREATE TRIGGER evidence AFTER UPDATE OF next_due_at ON schedule
+    FOR EACH ROW WHEN (NEW.next_due_at > OLD.next_due_at) EXECUTE FUNCTION evidence.log_moved_on();
   CREATE TRIGGER evidence AFTER INSERT OR UPDATE OF state, verdict_due_at ON call
     FOR EACH ROW EXECUTE FUNCTION evidence.log_call();
   CREATE TRIGGER evidence AFTER UPDATE OF paused_until ON lane
@@ -60,14 +89,10 @@ const SCHEMA = `
            coalesce((SELECT min(l.at) FROM evidence.call_log AS l WHERE l.call_id = call.id AND NOT l.watched), 'infinity') AS until
       FROM call JOIN scan_task AS s ON s.id = call.scan_task_id
       JOIN evidence.call_log AS born ON born.call_id = call.id AND born.from_state IS NULL;
-  -- A call that was carried out in part lets go of the other clusters when that is found out; an accepted one of each with its verdict.
+  -- A call has a cluster until the last of its targets has left it: with its verdict, or where the call was carried out in part.
   CREATE VIEW evidence.live_clusters AS
     SELECT live.call_id, live.project_id, live.task_id, t.cluster_id, live.since,
-           least(live.until, (SELECT min(f.at) FROM evidence.freed AS f JOIN evidence.call_log AS l ON l.call_id = f.call_id
-                               WHERE f.call_id = live.call_id AND f.cluster_id = coalesce(t.cluster_id, '')
-                                 AND l.at <= f.at
-                                 AND (l.state = 'partly_accepted'
-                                      OR (l.state = 'accepted' AND EXISTS (SELECT 1 FROM scan_item WHERE target_id = t.id))))) AS until
+           least(live.until, (SELECT min(l.at) FROM evidence.left_call AS l WHERE l.target_id = t.id AND l.call_id = live.call_id)) AS until
       FROM evidence.live JOIN target AS t ON t.id = ANY(live.target_ids);
   CREATE TABLE evidence.live_cluster AS SELECT * FROM evidence.live_clusters LIMIT 0;
   CREATE TABLE evidence.sent_now AS SELECT * FROM evidence.sent LIMIT 0`;
@@ -87,7 +112,7 @@ export async function prepareEvidence(postgres: FaultPostgres): Promise<void> {
 export async function beginEvidence(postgres: FaultPostgres, terms: Terms): Promise<void> {
   await postgres.query(
     `TRUNCATE evidence.run, evidence.call_log, evidence.lane_log, evidence.upstream, evidence.client,
-                               evidence.freed, evidence.notice`,
+                               evidence.left_call, evidence.ended_again, evidence.unwatched, evidence.moved_on, evidence.notice`,
   );
   await postgres.query('INSERT INTO evidence.run VALUES (rescan_now(), $1, $2, $3, $4)', [
     terms.leaseMs,

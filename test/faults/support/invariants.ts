@@ -126,6 +126,17 @@ export const PROMISES: Readonly<Record<string, string>> = {
   "a caller's answer is about the caller's own request": `
     SELECT c.submission, c.caller, r.caller AS of FROM evidence.client AS c JOIN request AS r ON r.id = c.request_id
      WHERE r.caller <> c.caller OR r.labels ->> 'submission' <> c.submission`,
+  'a target ends once': `SELECT * FROM evidence.ended_again`,
+  'a verdict is of a scan that its call began': `
+    SELECT i.target_id, i.call_id, t.cluster_id, i.status, i.reason, ${HISTORY('i.call_id')} AS history
+      FROM scan_item AS i JOIN target AS t ON t.id = i.target_id JOIN call ON call.id = i.call_id
+     WHERE ${IN_RUN} AND NOT EXISTS (SELECT 1 FROM evidence.sent_now AS s WHERE s.call_id = i.call_id AND t.cluster_id = ANY(s.taken))`,
+  'accepted calls are watched at each commit': `SELECT * FROM evidence.unwatched`,
+  'a schedule moves on with a fire, and not without': `
+    SELECT m.* FROM evidence.moved_on AS m
+     WHERE NOT EXISTS (SELECT 1 FROM schedule_fire AS f
+                        WHERE f.schedule_id = m.schedule_id AND f.kind = 'scheduled'
+                          AND m.due_at BETWEEN coalesce(f.missed_since, f.due_at) AND f.due_at)`,
   // That none is taken twice is a unique index; each is a fire, or was missed before the one that follows.
   'no due time of a schedule is lost': `
     WITH fire AS (

@@ -33,6 +33,9 @@ const GROWING = [
   'idempotency_key',
   'watch',
   'scan_item',
+  'cluster_scan',
+  'listed_cluster',
+  'fire_cluster',
   'callback',
   'callback_try',
 ];
@@ -121,6 +124,17 @@ function expectBounded(plans: readonly Plan[], bounds: { rows: number; buffers?:
   }
 }
 
+/** As if what is in the call had been found by fires, one for each request. */
+async function requestedByFires(prisma: CallingWorld['prisma'], callId: string): Promise<void> {
+  await prisma.$executeRaw`
+    WITH found AS (
+      INSERT INTO fire_cluster (fire_id, task_id, cluster_id, reasons)
+      SELECT DISTINCT t.request_id, s.task_id, t.cluster_id, '{"benchmark": "timeout"}'::jsonb
+        FROM target AS t JOIN scan_task AS s ON s.id = t.scan_task_id WHERE t.call_id = ${callId}::uuid
+      ON CONFLICT DO NOTHING RETURNING fire_id)
+    UPDATE request SET source = 'schedule', labels = jsonb_build_object('fire', id) WHERE id IN (SELECT fire_id FROM found)`;
+}
+
 describe.each([
   [
     '500 scan tasks of 100 clusters, a tenth of them parked and a tenth in backoff',
@@ -169,6 +183,7 @@ describe.each([
       for (let call = 0; call < CALLS; call += 1) {
         const started = await world.start();
         await world.settle(started, answered.accepted);
+        await requestedByFires(prisma, started.id);
         await prisma.$executeRaw`UPDATE watch SET due_at = rescan_now()`;
         expectBounded(await ground.plansOf(() => world.lookAtLists(world.laneFor('listTasks'))), { rows: PER_CALL });
         const { id } = started;

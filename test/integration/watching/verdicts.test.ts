@@ -237,6 +237,7 @@ describe('a round', () => {
     await page([anew('a', 'success', { items })]);
     expect(await world.counts(request)).toEqual({ succeeded: 1 });
     expect(await world.prisma.retryOutcome.findMany({ orderBy: { round: 'asc' }, omit: { projectId: true } })).toEqual([
+      { scanType: 'benchmark', reason: 'unknown', round: 1, tried: 1, succeeded: 0 },
       { scanType: 'benchmark', reason: 'timeout', round: 2, tried: 1, succeeded: 1 },
     ]);
   });

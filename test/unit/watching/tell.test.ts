@@ -91,10 +91,27 @@ describe('what a page tells', () => {
     expect(tell([known], rows, null, now, GRACE_MS).retried).toEqual([
       { scanType: 'benchmark', reason: 'agent # offline', round: 2, succeeded: true },
     ]);
-    expect(tell([watched()], rows, null, now, GRACE_MS).retried).toEqual([]);
-    expect(tell([watched({ scanTypes: [1] })], rows, null, now, GRACE_MS).retried).toEqual([
-      { scanType: 'cluster_vul', reason: 'unknown', round: 1, succeeded: false },
+  });
+
+  it('counts no item that had failed before and was not sent', () => {
+    const rows = [row([item('benchmark', 'success'), item('cluster_vul', 'failed')])];
+    const known = watched({ scanTypes: [4], before: { benchmark: 'a', cluster_vul: 'b' } });
+    expect(tell([known], rows, null, now, GRACE_MS).retried).toEqual([
+      { scanType: 'benchmark', reason: 'a', round: 1, succeeded: true },
     ]);
+  });
+
+  const alone = { scanType: 'benchmark', reason: 'unknown', round: 1, succeeded: true };
+  const old = { startTime: at(-60_000), endTime: at(-30_000) };
+  it.each<[string, readonly number[], ClusterScan, object[]]>([
+    ['the only one that there is', [0], row([item('benchmark', 'success')]), [alone]],
+    ['the only one that was sent', [4], row([item('benchmark', 'success'), item('cluster_vul', 'failed')]), [alone]],
+    ['none of several: which had failed?', [0], row([item('benchmark', 'success'), item('cluster_vul', 'failed')]), []],
+    ['none of several that were named', [1, 4], row([item('benchmark', 'failed'), item('cluster_vul', 'failed')]), []],
+    ['none beside one of an unknown type', [0], row([item('benchmark', 'success'), item(null, 'success')]), []],
+    ['none of a scan that may be the old one', [0], row([item('benchmark', 'success')], old), []],
+  ])('of which nobody had read what failed counts %s', (_title, scanTypes, shown, expected) => {
+    expect(tell([watched({ scanTypes })], [shown], null, at(GRACE_MS), GRACE_MS).retried).toEqual(expected);
   });
 
   it('is how long the scan took, from the sending on', () => {
@@ -104,6 +121,6 @@ describe('what a page tells', () => {
 });
 
 it('a cluster that is gone is not found, whatever was wanted of it', () => {
-  expect(gone(watched())).toMatchObject({ frees: true, times: null, items: [] });
+  expect(gone(watched())).toMatchObject({ frees: true, scan: null, items: [] });
   expect(new Set(gone(watched()).results)).toEqual(new Set(['not_found']));
 });
