@@ -5,7 +5,6 @@ import type { TargetResult } from '../domain/target.js';
 import { Prisma } from '../generated/prisma/client.js';
 import type { Tx } from '../platform/prisma/prisma.service.js';
 import type { Move } from './counts.js';
-import type { DueWatch } from './watches.js';
 
 /** What a page shows of a scan whose end is awaited. */
 export interface ShownScan {
@@ -36,18 +35,13 @@ export class AwaitedScanLedger {
     const rows = await tx.$queryRaw<{ requestId: string }[]>`
       WITH listed AS MATERIALIZED (
         SELECT cluster_id FROM listed_cluster WHERE scan_task_id = ${scanTaskId} AND scan_status = 'scanning'),
-      candidate AS MATERIALIZED (
-        SELECT t.id FROM listed CROSS JOIN LATERAL (
-          -- Neither its state nor its due time: they would let the planner read all that waits for the task instead.
-          SELECT id FROM target WHERE cluster_id = listed.cluster_id AND scan_task_id = ${scanTaskId}
-          OFFSET 0) AS t),
+      ${candidates(Prisma.sql`listed`, scanTaskId)},
       scanning AS MATERIALIZED (
         SELECT t.id,
                least(${now}::timestamptz + ${atMostMs}::float8 * interval '1 ms',
                      r.expires_at - ${spareMs}::float8 * interval '1 ms') AS until
           FROM target AS t JOIN request AS r ON r.id = t.request_id
          WHERE t.id = ANY (ARRAY(SELECT id FROM candidate))
-           -- As text, no index of waiting targets fits, and each is found by its id.
            AND t.state::text = 'waiting' AND t.due_at < 'infinity' AND t.scan_seen_at IS NULL
            AND r.created_at <= ${beganAt}::timestamptz
            AND t.priority > ${priorityRank('urgent')}
@@ -63,8 +57,10 @@ export class AwaitedScanLedger {
   /** Those of these clusters whose scans are awaited. */
   async awaited(tx: Tx, scanTaskId: bigint, clusterIds: readonly string[]): Promise<Set<string>> {
     const rows = await tx.$queryRaw<{ id: string }[]>`
+      WITH page AS MATERIALIZED (SELECT * FROM unnest(${[...clusterIds]}::text[]) AS page (cluster_id)),
+      ${candidates(Prisma.sql`page`, scanTaskId)}
       SELECT DISTINCT t.cluster_id AS id FROM target AS t
-       WHERE t.scan_task_id = ${scanTaskId} AND t.cluster_id = ANY(${[...clusterIds]}::text[]) AND ${AWAITS_SCAN}`;
+       WHERE t.id = ANY (ARRAY(SELECT id FROM candidate)) AND t.state::text = 'waiting' AND t.scan_seen_at IS NOT NULL`;
     return new Set(rows.map(({ id }) => id));
   }
 
@@ -75,7 +71,11 @@ export class AwaitedScanLedger {
    */
   async see(
     tx: Tx,
-    { scanTaskId, projectId, taskId }: DueWatch,
+    {
+      scanTaskId,
+      projectId,
+      taskId,
+    }: { readonly scanTaskId: bigint; readonly projectId: string; readonly taskId: string },
     shown: readonly ShownScan[],
     now: Date,
   ): Promise<Move[]> {
@@ -84,14 +84,14 @@ export class AwaitedScanLedger {
         SELECT "clusterId" AS cluster_id, ends, (times ->> 'startTime')::timestamptz AS start_time,
                (times ->> 'endTime')::timestamptz AS end_time
           FROM jsonb_to_recordset(${JSON.stringify(shown)}::jsonb) AS s ("clusterId" text, ends text[], times jsonb)),
+      ${candidates(Prisma.sql`shown`, scanTaskId)},
       mine AS MATERIALIZED (
         SELECT t.id, t.cluster_id,
                CASE WHEN EXISTS (SELECT 1 FROM live_cluster AS l
                                   WHERE l.project_id = ${projectId} AND l.task_id = ${taskId} AND l.cluster_id = t.cluster_id)
                     THEN 'parked' ELSE coalesce(shown.ends[t.scan_types + 1], 'scans') END AS fate
           FROM target AS t JOIN shown ON shown.cluster_id = t.cluster_id
-         WHERE t.scan_task_id = ${scanTaskId} AND t.cluster_id = ANY(${shown.map(({ clusterId }) => clusterId)}::text[])
-           AND ${AWAITS_SCAN}
+         WHERE t.id = ANY (ARRAY(SELECT id FROM candidate)) AND t.state::text = 'waiting' AND t.scan_seen_at IS NOT NULL
          ORDER BY t.id FOR UPDATE OF t),
       moved AS (
         UPDATE target AS t
@@ -115,6 +115,15 @@ export class AwaitedScanLedger {
     return rows.map((row) => ({ ...row, from: 'waiting' }));
   }
 }
+
+/**
+ * Targets of clusters, whatever became of them. Neither their state nor their due time: these would let the planner read all that waits
+ * for the task instead. What reads them says `state::text`, which no index of waiting targets fits, and finds each by its id.
+ */
+const candidates = (clusters: Prisma.Sql, scanTaskId: bigint): Prisma.Sql => Prisma.sql`
+      candidate AS MATERIALIZED (
+        SELECT t.id FROM ${clusters} AS wanted CROSS JOIN LATERAL (
+               SELECT id FROM target WHERE cluster_id = wanted.cluster_id AND scan_task_id = ${scanTaskId} OFFSET 0) AS t)`;
 
 /** Of a target `t`: it waits for the end of a scan that was there before its call. */
 export const AWAITS_SCAN = Prisma.sql`(t.state = 'waiting' AND t.scan_seen_at IS NOT NULL)`;

@@ -88,9 +88,6 @@ describe('clusters that scan already when they are asked for', () => {
     const { well, ill, other } = await byCluster();
     expect(well).toMatchObject({ result: 'not_failed', reason: { code: 'scanned_already' }, callIds: [], attempts: 0 });
     expect([ill, other]).toEqual(Array(2).fill(expect.objectContaining({ result: 'succeeded', round: 1 })));
-    expect([...timesSent(retryCalls(rig.simulator))].sort()).toEqual([
-      ['ill', 1],
-      ['other', 1],
-    ]);
+    expect(Object.fromEntries(timesSent(retryCalls(rig.simulator)))).toEqual({ ill: 1, other: 1 });
   });
 });

@@ -107,9 +107,11 @@ async function waitingClusters({ world: { prisma } }: Ground): Promise<{ scanTas
   const [scanTaskId] = rows.map((row) => row.scanTaskId);
   if (scanTaskId === undefined) throw new Error('nothing waits');
   const ids = rows.map(({ id }) => id);
+  // A large request wants a listing of its own, which would be read first.
+  await prisma.listing.deleteMany();
+  await prisma.listedCluster.deleteMany();
   await prisma.listedCluster.createMany({
     data: ids.map((clusterId) => ({ scanTaskId, clusterId, scanStatus: 'scanning', failedTypes: 0 })),
-    skipDuplicates: true,
   });
   return { scanTaskId, ids };
 }
