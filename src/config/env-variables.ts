@@ -98,7 +98,7 @@ export const envVariables = {
   verdictTimeout: wait(
     'VERDICT_TIMEOUT',
     policy.verdictTimeoutMs,
-    'after it an accepted target without a verdict is unverified',
+    'after it an accepted target without a verdict is unverified, and one whose cluster scanned already is sent',
   ),
   lookupGrace: wait(
     'LOOKUP_GRACE',

@@ -122,7 +122,16 @@ export function nextCredential(
 }
 
 /** What a waiting target waits for. */
-export const WAITING_FOR = ['slot', 'backoff', 'live_cluster', 'listing', 'pause', 'breaker', 'credential'] as const;
+export const WAITING_FOR = [
+  'slot',
+  'backoff',
+  'live_cluster',
+  'scan',
+  'listing',
+  'pause',
+  'breaker',
+  'credential',
+] as const;
 export type WaitingFor = (typeof WAITING_FOR)[number];
 
 /** What keeps work that is due from leaving, where several lanes may take it: the one that may send, or else the first. */

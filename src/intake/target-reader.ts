@@ -6,6 +6,7 @@ import { laneGate, waitingForLanes, type WaitingFor } from '../domain/lane.js';
 import { fromMask } from '../domain/scan-type.js';
 import type { TargetResult, TargetState } from '../domain/target.js';
 import { Prisma } from '../generated/prisma/client.js';
+import { AWAITS_SCAN } from '../ledger/awaited-scans.js';
 import { isFree } from '../ledger/choosing.js';
 import { LaneLedger } from '../ledger/lanes.js';
 import { bigintCursor, toPage, type Page } from '../platform/http/page.js';
@@ -34,6 +35,7 @@ interface TargetRow {
   dueAt: Date | null;
   parked: boolean;
   due: boolean;
+  awaitsScan: boolean;
 }
 
 @Injectable()
@@ -61,7 +63,7 @@ export class TargetReader {
                t.call_ids::text[] AS "callIds",
                CASE WHEN t.state = 'waiting' THEN nullif(t.due_at, 'infinity') END AS "dueAt",
                t.state = 'waiting' AND (t.due_at = 'infinity' OR ${behindWholeTask(requestId)}) AS parked,
-               t.state = 'waiting' AND t.due_at <= (SELECT rescan_now()) AS due
+               t.state = 'waiting' AND t.due_at <= (SELECT rescan_now()) AS due, ${AWAITS_SCAN} AS "awaitsScan"
           FROM target AS t
          WHERE t.request_id = ${requestId}::uuid
            AND ${after === null ? Prisma.sql`true` : Prisma.sql`t.id > ${after}::bigint`}
@@ -115,5 +117,6 @@ function toTarget(row: TargetRow, dueWaitsFor: WaitingFor): TargetDto {
 function waitingFor(row: TargetRow, dueWaitsFor: WaitingFor): WaitingFor | null {
   if (row.state !== 'waiting') return null;
   if (row.parked) return 'live_cluster';
-  return row.due ? dueWaitsFor : 'backoff';
+  if (row.due) return dueWaitsFor;
+  return row.awaitsScan ? 'scan' : 'backoff';
 }

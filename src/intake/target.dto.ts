@@ -40,8 +40,16 @@ export class TargetDto {
   round!: number;
   @ApiProperty({ type: Number }) attempts!: number;
   @ApiProperty({ type: [String], description: 'The calls that it was in, oldest first.' }) callIds!: string[];
-  @ApiProperty({ type: String, format: 'date-time', nullable: true }) dueAt!: Date | null;
-  @ApiProperty({ enum: WAITING_FOR, nullable: true, description: 'What it waits for; null where it does not wait.' })
+  @ApiProperty({ type: String, format: 'date-time', nullable: true, description: 'From when on it may be sent.' })
+  dueAt!: Date | null;
+  @ApiProperty({
+    enum: WAITING_FOR,
+    nullable: true,
+    description:
+      'What it waits for; null where it does not wait. "live_cluster": another call has its cluster. "scan": HSS was scanning its ' +
+      'cluster already; it ends with that scan or is sent after it, and at dueAt whatever came of it. "listing": the answer of HSS which ' +
+      'clusters have failed.',
+  })
   waitingFor!: WaitingFor | null;
 }
 

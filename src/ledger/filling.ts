@@ -156,7 +156,7 @@ export function claim(callId: string): Prisma.Sql {
            SET state = CASE WHEN due.taken THEN 'in_call' ELSE 'waiting' END::target_state,
                call_id = CASE WHEN due.taken THEN ${callId}::uuid END,
                call_ids = CASE WHEN due.taken THEN t.call_ids || ${callId}::uuid ELSE t.call_ids END,
-               due_at = CASE WHEN due.taken THEN t.due_at ELSE 'infinity' END
+               due_at = CASE WHEN due.taken THEN t.due_at ELSE 'infinity' END, scan_seen_at = NULL
           FROM due WHERE t.id = due.id
         RETURNING t.id AS target_id, t.request_id, t.cluster_id, t.scan_types, due.taken)
     SELECT (SELECT count(*)::int FROM candidate) AS candidates, (SELECT count(*)::int FROM picked) AS clusters,

@@ -1,5 +1,6 @@
 import { Global, Module } from '@nestjs/common';
 import { ApiKeyLedger } from './api-keys.js';
+import { AwaitedScanLedger } from './awaited-scans.js';
 import { CallbackTurnLedger } from './callback-turns.js';
 import { CallbackLedger } from './callbacks.js';
 import { CallLedger } from './calls.js';
@@ -31,6 +32,7 @@ import { WatchPassLedger } from './watch-passes.js';
 
 const parts = [
   ApiKeyLedger,
+  AwaitedScanLedger,
   CallbackLedger,
   CallbackTurnLedger,
   CallLedger,

@@ -1,5 +1,4 @@
 import { Injectable } from '@nestjs/common';
-import { priorityRank } from '../domain/priority.js';
 import type { TargetResult } from '../domain/target.js';
 import { Prisma } from '../generated/prisma/client.js';
 import type { Tx } from '../platform/prisma/prisma.service.js';
@@ -131,22 +130,6 @@ export class ListedLedger {
           FROM needless WHERE t.id = needless.id RETURNING t.request_id, t.result)
       SELECT request_id AS "requestId", result::text AS "to", count(*)::int AS n FROM moved GROUP BY request_id, result`;
     return rows.map((row) => ({ ...row, from: 'waiting' }));
-  }
-
-  /** Those whose clusters are scanning already are not sent meanwhile; but for what is urgent, or has no time for it. */
-  async putOffScanning(tx: Tx, scanTaskId: bigint, beganAt: Date, until: Date): Promise<Move[]> {
-    const rows = await tx.$queryRaw<{ requestId: string }[]>`
-      WITH scanning AS MATERIALIZED (
-        SELECT t.id FROM target AS t JOIN listed_cluster AS listed USING (scan_task_id, cluster_id)
-          JOIN request AS r ON r.id = t.request_id
-         WHERE t.scan_task_id = ${scanTaskId} AND t.state = 'waiting' AND t.due_at < ${until}::timestamptz
-           AND listed.scan_status = 'scanning' AND r.created_at <= ${beganAt}::timestamptz
-           AND t.priority > ${priorityRank('urgent')} AND coalesce(r.deadline, 'infinity') > ${until}::timestamptz
-         ORDER BY t.id LIMIT ${MAX_MOVED} FOR UPDATE OF t),
-      moved AS (
-        UPDATE target AS t SET due_at = ${until}::timestamptz FROM scanning WHERE t.id = scanning.id RETURNING t.request_id)
-      SELECT DISTINCT request_id AS "requestId" FROM moved`;
-    return rows.map((row) => ({ ...row, from: 'waiting', to: 'waiting', n: 0 }));
   }
 
   private async addTargets(tx: Tx, rows: readonly Resolved[], counted: 'waiting' | 'accepted'): Promise<void> {

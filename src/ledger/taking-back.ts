@@ -36,7 +36,7 @@ export class TakingBackLedger {
         ON CONFLICT DO NOTHING RETURNING cluster_id),
       moved AS (
         UPDATE target AS t
-           SET state = 'in_call', call_id = ${callId}::uuid, attempts = greatest(0, t.attempts - 1)
+           SET state = 'in_call', call_id = ${callId}::uuid, attempts = greatest(0, t.attempts - 1), scan_seen_at = NULL
           FROM mine WHERE t.id = mine.id AND mine.cluster_id IN (SELECT cluster_id FROM held)
         RETURNING t.request_id, t.id)
       SELECT request_id AS "requestId", array_agg(id ORDER BY id) AS ids FROM moved GROUP BY request_id`;

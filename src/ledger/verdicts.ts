@@ -89,7 +89,8 @@ export class VerdictLedger {
     await tx.$executeRaw`
       UPDATE live_cluster SET seen_at = ${now}::timestamptz, scanning = cluster_id = ANY(${[...scanning]}::text[])
        WHERE project_id = ${projectId} AND task_id = ${taskId} AND cluster_id = ANY(${[...clusterIds]}::text[])
-         AND call_id = ANY (ARRAY(SELECT id FROM call WHERE scan_task_id = ${scanTaskId} AND verdict_due_at IS NOT NULL))`;
+         -- As text, it is found by its cluster: a call may hold 10,000, and the page speaks of 200.
+         AND call_id::text = ANY (ARRAY(SELECT id::text FROM call WHERE scan_task_id = ${scanTaskId} AND verdict_due_at IS NOT NULL))`;
   }
 
   /**

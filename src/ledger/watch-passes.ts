@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import type { PassPosition } from '../domain/verdict-pass.js';
 import { Prisma } from '../generated/prisma/client.js';
 import type { Tx } from '../platform/prisma/prisma.service.js';
+import { AWAITS_SCAN } from './awaited-scans.js';
 import { readable } from './choosing.js';
 import type { ListLane } from './listings.js';
 import { IS_WATCHED, neededAt, type DueWatch } from './watches.js';
@@ -44,8 +45,8 @@ export class WatchPassLedger {
   }
 
   /**
-   * How many clusters of watched calls the pass has not shown yet, up to `atMost`, and one of them. What was accepted since it began is for
-   * the next one: it can hardly have ended, and asked for one by one it would cost twenty calls.
+   * How many clusters of watched calls, or with awaited scans, the pass has not shown yet, up to `atMost`, and one of them. What was
+   * accepted since it began is for the next one: it can hardly have ended, and asked for one by one it would cost twenty calls.
    */
   async unseen(
     tx: Tx,
@@ -55,10 +56,15 @@ export class WatchPassLedger {
   ): Promise<{ n: number; first: string | null }> {
     const [row] = await tx.$queryRaw<{ n: number; first: string | null }[]>`
       SELECT count(*)::int AS n, min(cluster_id) AS first FROM (
-        SELECT l.cluster_id FROM call JOIN live_cluster AS l ON l.call_id = call.id
-         WHERE call.scan_task_id = ${scanTaskId} AND ${IS_WATCHED} AND call.finished_at <= ${beganAt}::timestamptz
-           AND l.cluster_id <> ''
-           AND coalesce(l.seen_at, '-infinity') < ${beganAt}::timestamptz
+        (SELECT l.cluster_id FROM call JOIN live_cluster AS l ON l.call_id = call.id
+          WHERE call.scan_task_id = ${scanTaskId} AND ${IS_WATCHED} AND call.finished_at <= ${beganAt}::timestamptz
+            AND l.cluster_id <> ''
+            AND coalesce(l.seen_at, '-infinity') < ${beganAt}::timestamptz
+          LIMIT ${atMost}::int)
+         UNION
+        (SELECT DISTINCT t.cluster_id FROM target AS t
+          WHERE t.scan_task_id = ${scanTaskId} AND ${AWAITS_SCAN} AND t.scan_seen_at < ${beganAt}::timestamptz
+          LIMIT ${atMost}::int)
          LIMIT ${atMost}::int) AS unseen`;
     return row ?? { n: 0, first: null };
   }
@@ -80,14 +86,15 @@ export class WatchPassLedger {
        WHERE scan_task_id = ${scanTaskId}`;
   }
 
-  /** A task without any call that waits for verdicts is not watched any more. */
+  /** A task without any call that waits for verdicts, and without any scan that is awaited, is not watched any more. */
   async forgetIdle(tx: Tx, scanTaskId: bigint): Promise<void> {
     // Whoever has just had a call accepted has it locked, and that call is only seen by a statement after this one.
     await tx.$queryRaw`SELECT 1 FROM watch WHERE scan_task_id = ${scanTaskId} FOR UPDATE`;
     await tx.$executeRaw`
       DELETE FROM watch
        WHERE scan_task_id = ${scanTaskId}
-         AND NOT EXISTS (SELECT 1 FROM call WHERE call.scan_task_id = ${scanTaskId} AND ${IS_WATCHED})`;
+         AND NOT EXISTS (SELECT 1 FROM call WHERE call.scan_task_id = ${scanTaskId} AND ${IS_WATCHED})
+         AND NOT EXISTS (SELECT 1 FROM target AS t WHERE t.scan_task_id = ${scanTaskId} AND ${AWAITS_SCAN})`;
   }
 
   /**

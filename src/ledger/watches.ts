@@ -1,7 +1,9 @@
 import { Injectable } from '@nestjs/common';
+import type { BackoffPolicy } from '../domain/retry-policy.js';
 import type { PassPosition } from '../domain/verdict-pass.js';
 import { Prisma } from '../generated/prisma/client.js';
 import type { Tx } from '../platform/prisma/prisma.service.js';
+import { AWAITS_SCAN } from './awaited-scans.js';
 import { readable } from './choosing.js';
 import type { ListLane } from './listings.js';
 
@@ -41,25 +43,49 @@ export interface DueWatch extends PassPosition {
 export const neededAt = (since: Prisma.Sql, priority: Prisma.Sql): Prisma.Sql =>
   Prisma.sql`${since} + ${priority} * interval '10 minutes'`;
 
-/** Scan tasks whose clusters scan because of us, and when each is read next. A watch is locked last of all. */
+/** Scan tasks whose clusters scan because of us, or whose scans we wait for, and when each is read next. A watch is locked last of all. */
 @Injectable()
 export class WatchLedger {
-  /** A call for the task was accepted: its first look is after as long as scans of the project take, within these bounds. */
-  async begin(
+  /** A call for the task was accepted. */
+  async begin(tx: Tx, callId: string, now: Date, poll: BackoffPolicy): Promise<void> {
+    await this.insert(
+      tx,
+      Prisma.sql`
+        SELECT call.scan_task_id AS id, coalesce((SELECT min(priority) FROM target WHERE id = ANY(call.target_ids)), 2) AS priority
+          FROM call WHERE call.id = ${callId}::uuid`,
+      now,
+      poll,
+    );
+  }
+
+  /** Where targets of the task wait for the end of scans that were there before. */
+  async beginForScans(tx: Tx, scanTaskId: bigint, now: Date, poll: BackoffPolicy): Promise<void> {
+    await this.insert(
+      tx,
+      Prisma.sql`
+        SELECT t.scan_task_id AS id, min(t.priority) AS priority FROM target AS t
+         WHERE t.scan_task_id = ${scanTaskId} AND ${AWAITS_SCAN} GROUP BY t.scan_task_id`,
+      now,
+      poll,
+    );
+  }
+
+  /**
+   * The first look is after as long as scans of the project take, within these bounds.
+   * @param of the scan task, with the priority of its most urgent target
+   */
+  private async insert(
     tx: Tx,
-    callId: string,
+    of: Prisma.Sql,
     now: Date,
-    { baseMs: soonestMs, capMs: latestMs }: { readonly baseMs: number; readonly capMs: number },
+    { baseMs: soonestMs, capMs: latestMs }: BackoffPolicy,
   ): Promise<void> {
     const dueAt = Prisma.sql`${now}::timestamptz + greatest(${soonestMs}::float8, least(coalesce(p.scan_ms, 0), ${latestMs}::float8)) * interval '1 ms'`;
     await tx.$executeRaw`
       INSERT INTO watch (scan_task_id, project_id, enterprise_project_id, priority, needed_at, due_at, since)
-      SELECT s.id, s.project_id, s.enterprise_project_id, urgency.priority,
-             ${neededAt(Prisma.sql`${now}::timestamptz`, Prisma.sql`urgency.priority`)}, ${dueAt}, ${now}::timestamptz
-        FROM call JOIN scan_task AS s ON s.id = call.scan_task_id JOIN project AS p ON p.id = s.project_id
-       CROSS JOIN LATERAL (
-             SELECT coalesce(min(priority), 2) AS priority FROM target WHERE id = ANY(call.target_ids)) AS urgency
-       WHERE call.id = ${callId}::uuid
+      SELECT s.id, s.project_id, s.enterprise_project_id, wanted.priority,
+             ${neededAt(Prisma.sql`${now}::timestamptz`, Prisma.sql`wanted.priority`)}, ${dueAt}, ${now}::timestamptz
+        FROM (${of}) AS wanted JOIN scan_task AS s ON s.id = wanted.id JOIN project AS p ON p.id = s.project_id
       ON CONFLICT (scan_task_id) DO UPDATE
          SET priority = least(watch.priority, excluded.priority), needed_at = least(watch.needed_at, excluded.needed_at),
              due_at = CASE WHEN watch.step = 'running' THEN least(watch.due_at, excluded.due_at) ELSE watch.due_at END`;
@@ -142,8 +168,11 @@ export class WatchLedger {
          SET due_at = ${now}::timestamptz, ${newPass}, at_rest = ${isSure},
              -- The page of all that failed tells no more of a single one than it by itself.
              step = CASE WHEN (SELECT count(*) FROM (
-                                SELECT 1 FROM call JOIN live_cluster AS l ON l.call_id = call.id
-                                 WHERE call.scan_task_id = w.scan_task_id AND ${IS_WATCHED} LIMIT 2) AS l) = 1
+                                (SELECT l.cluster_id FROM call JOIN live_cluster AS l ON l.call_id = call.id
+                                  WHERE call.scan_task_id = w.scan_task_id AND ${IS_WATCHED} LIMIT 2)
+                                 UNION
+                                (SELECT DISTINCT t.cluster_id FROM target AS t
+                                  WHERE t.scan_task_id = w.scan_task_id AND ${AWAITS_SCAN} LIMIT 2)) AS l) = 1
                          THEN 'alone' ELSE 'failed' END::watch_step
         FROM locked WHERE w.scan_task_id = locked.scan_task_id`;
   }

@@ -8,11 +8,13 @@ import { sinceSending } from '../domain/fate.js';
 import { afterPage, planListing, type TaskCounts } from '../domain/listing.js';
 import { toMask } from '../domain/scan-type.js';
 import { failedReasons } from '../domain/verdict.js';
+import { AwaitedScanLedger } from '../ledger/awaited-scans.js';
 import { CallLedger } from '../ledger/calls.js';
 import { applyMoves, lockRequests } from '../ledger/counts.js';
 import { ListedLedger } from '../ledger/listed.js';
 import { ListingWishes } from '../ledger/listing-wishes.js';
 import { ListingLedger, type DueListing, type Hold, type ListedCluster } from '../ledger/listings.js';
+import { WatchLedger } from '../ledger/watches.js';
 import { crashPoint } from '../platform/crash-points.js';
 import type { Tx } from '../platform/prisma/prisma.service.js';
 import type { ClusterScan, ListPage, TaskSummary } from '../upstream/scan-tasks.js';
@@ -38,6 +40,8 @@ export class ListingReader implements ListWork, OnModuleInit {
     private readonly listings: ListingLedger,
     private readonly wishes: ListingWishes,
     private readonly listed: ListedLedger,
+    private readonly scans: AwaitedScanLedger,
+    private readonly watches: WatchLedger,
     private readonly calls: CallLedger,
     private readonly targets: TargetSettler,
   ) {}
@@ -126,7 +130,7 @@ export class ListingReader implements ListWork, OnModuleInit {
     return [];
   }
 
-  /** Once it is complete: of targets that wait, those for the whole task become single ones, and those that need no call end. */
+  /** Once it is complete: of targets that wait, those for the whole task become single ones, and others end, or wait for a scan. */
   private async takeEffect(
     tx: Tx,
     { scanTaskId, beganAt, failedOnly, step }: DueListing,
@@ -135,15 +139,15 @@ export class ListingReader implements ListWork, OnModuleInit {
     const moves = await this.listed.resolveWaiting(tx, scanTaskId, beganAt, now);
     const knowsAll = step === 'clusters' && !failedOnly;
     if (knowsAll) {
-      // As long as this listing counts; then the next one tells, or the call itself.
-      const until = new Date(now.getTime() + this.config.policy.listing.keepMs);
+      const { verdictTimeoutMs: atMostMs, listing } = this.config.policy;
       moves.push(...(await this.listed.endNeedless(tx, scanTaskId, beganAt)));
-      moves.push(...(await this.listed.putOffScanning(tx, scanTaskId, beganAt, until)));
+      moves.push(...(await this.scans.await(tx, scanTaskId, beganAt, { now, atMostMs, spareMs: listing.keepMs })));
     }
     await lockRequests(tx, [...new Set(moves.map(({ requestId }) => requestId))]);
     const finished = await applyMoves(tx, moves);
     if (knowsAll) finished.push(...(await this.resolveAccepted(tx, scanTaskId, beganAt)));
     await this.listAgain(tx, scanTaskId, now);
+    await this.watches.beginForScans(tx, scanTaskId, now, this.config.policy.verdict.poll);
     crashPoint('list.resolved');
     return finished;
   }

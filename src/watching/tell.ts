@@ -18,7 +18,8 @@ export interface Telling {
   readonly scanning: readonly string[];
 }
 
-const MASKS = Array.from({ length: 1 << SCAN_TYPES.length }, (_one, mask) => mask);
+/** Scan types as they may be wanted, 0 to 7. */
+export const MASKS = Array.from({ length: 1 << SCAN_TYPES.length }, (_one, mask) => mask);
 const MAX_TEXT = 500;
 
 /**
@@ -71,7 +72,7 @@ export const gone = ({ clusterId, callId }: WatchedCluster): Told => ({
 });
 
 /** What the row says of those scan types that were wanted: another one may go on failing. */
-function scanOf(row: ClusterScan, mask: ScanMask): SeenScan & { itemsScan: boolean } {
+export function scanOf(row: ClusterScan, mask: ScanMask): SeenScan & { itemsScan: boolean } {
   const { startTime, endTime } = row;
   const wanted = fromMask(mask);
   const items = row.items.filter(({ scanType }) => !wanted || (scanType !== null && wanted.includes(scanType)));

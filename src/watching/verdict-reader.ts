@@ -4,8 +4,9 @@ import type { Lane } from '../config/lanes.js';
 import { APP_CONFIG } from '../config/tokens.js';
 import { backoffMs } from '../domain/backoff.js';
 import { afterVerdictPage, MAX_ALONE, untilNextLookMs } from '../domain/verdict-pass.js';
+import { AwaitedScanLedger } from '../ledger/awaited-scans.js';
 import { ListingWishes } from '../ledger/listing-wishes.js';
-import { applyMoves, lockRequests } from '../ledger/counts.js';
+import { applyMoves, lockRequests, type Move } from '../ledger/counts.js';
 import { ReleasingLedger } from '../ledger/releasing.js';
 import { RetryOutcomeLedger } from '../ledger/retry-outcomes.js';
 import { VerdictLedger, type Told } from '../ledger/verdicts.js';
@@ -18,6 +19,7 @@ import type { ClusterScan, ListPage } from '../upstream/scan-tasks.js';
 import type { ListCallAnswer } from './list-answer.js';
 import { ListWorks, readerOf, type ListJob, type ListWork, type ProjectDue } from './list-work.js';
 import { RunningReader } from './running-reader.js';
+import { showScan } from './show-scan.js';
 import { gone, tell } from './tell.js';
 
 /** Pages in a row that could not be read; then the pass is begun anew. */
@@ -25,7 +27,18 @@ const MAX_FAILURES = 5;
 /** An answer's moment is known as well as its duration is short. */
 const QUICK_MS = 2_000;
 
-/** Reads what became of the clusters of accepted calls: which scan tasks have come to rest, and then their clusters. */
+/** What a page came to. */
+interface PageRead {
+  /** Verdicts. */
+  readonly told: number;
+  /** Something that had waited may be due now. */
+  readonly freed: boolean;
+  readonly finished: string[];
+}
+
+const NOTHING_READ: PageRead = { told: 0, freed: false, finished: [] };
+
+/** Reads what became of the clusters of accepted calls, and of scans that are awaited: which scan tasks have come to rest, and then their clusters. */
 @Injectable()
 export class VerdictReader implements ListWork, OnModuleInit {
   readonly purpose = 'verdict';
@@ -37,6 +50,7 @@ export class VerdictReader implements ListWork, OnModuleInit {
     private readonly watches: WatchLedger,
     private readonly passes: WatchPassLedger,
     private readonly verdicts: VerdictLedger,
+    private readonly scans: AwaitedScanLedger,
     private readonly releasing: ReleasingLedger,
     private readonly outcomes: RetryOutcomeLedger,
     private readonly listings: ListingWishes,
@@ -75,7 +89,7 @@ export class VerdictReader implements ListWork, OnModuleInit {
   private async job(tx: Tx, watch: DueWatch): Promise<ListJob> {
     const { taskId, step } = watch;
     const asked = step === 'alone' ? (await this.passes.unseen(tx, watch.scanTaskId, watch.beganAt, 1)).first : null;
-    let told: readonly Told[] = [];
+    let read = NOTHING_READ;
     return {
       ...watch,
       callId: null,
@@ -83,14 +97,13 @@ export class VerdictReader implements ListWork, OnModuleInit {
         step === 'alone' ? { taskId, ...(asked === null ? {} : { clusterId: asked }) } : { taskId, scanStatus: step },
       apply: async (inTx, answer, now) => {
         if (!(await this.passes.isNext(inTx, watch))) return [];
-        const read = await this.read(inTx, watch, asked, answer, now);
-        told = read.told;
+        read = await this.read(inTx, watch, asked, answer, now);
         return read.finished;
       },
       // What had waited for these clusters is due now.
-      dueAfter: () => (told.length > 0 ? ['retryTask', 'listTaskResources'] : ['listTaskResources']),
+      dueAfter: () => (read.freed ? ['retryTask', 'listTaskResources'] : ['listTaskResources']),
       settled: () => {
-        this.metrics.verdictsRead(told.length);
+        this.metrics.verdictsRead(read.told);
       },
     };
   }
@@ -101,16 +114,11 @@ export class VerdictReader implements ListWork, OnModuleInit {
     asked: string | null,
     answer: ListCallAnswer,
     now: Date,
-  ): Promise<{ told: readonly Told[]; finished: string[] }> {
+  ): Promise<PageRead> {
     const { outcome } = answer;
     if (outcome.kind !== 'read') {
-      const { lookup, verdict } = this.config.policy;
-      const backoff = { baseMs: lookup.backoff.baseMs, capMs: Math.max(lookup.backoff.capMs, verdict.poll.capMs) };
-      const dueAt = new Date(now.getTime() + backoffMs(watch.failures + 1, backoff, Math.random));
-      // A page that is refused again and again need not be the fault of all of them.
-      if (watch.failures + 1 < MAX_FAILURES) await this.passes.postpone(tx, watch.scanTaskId, dueAt);
-      else await this.passes.end(tx, watch, dueAt, Math.min(watch.failures + 1, 1_000));
-      return { told: [], finished: [] };
+      await this.notRead(tx, watch, now);
+      return NOTHING_READ;
     }
     const page = outcome.page as ListPage<ClusterScan>;
     const { graceMs } = this.config.policy.lookup;
@@ -125,21 +133,56 @@ export class VerdictReader implements ListWork, OnModuleInit {
     const all = [...told, ...missing.map(gone)];
     await this.verdicts.showEffects(tx, effects);
     await this.verdicts.markSeen(tx, watch, { clusterIds: ids, scanning }, now);
-    const finished = await this.end(tx, watch, all, now);
+    const awaited = await this.seeAwaited(tx, watch, page.rows, ids, isGone, now);
+    const finished = await this.end(tx, watch, all, awaited, now);
     await this.outcomes.count(tx, watch.projectId, retried);
     if (scanMs !== null) await this.verdicts.learnDuration(tx, watch.projectId, scanMs);
     await this.goOn(tx, watch, page, now);
     crashPoint('list.resolved');
-    return { told: all, finished };
+    return { told: all.length, freed: all.length + awaited.length > 0, finished };
   }
 
-  private async end(tx: Tx, watch: DueWatch, told: readonly Told[], now: Date): Promise<string[]> {
-    if (told.length === 0) return [];
-    await this.listings.spoil(tx, watch.scanTaskId);
-    await this.verdicts.remember(tx, watch, told, now);
-    const moves = await this.verdicts.end(tx, watch, told, now, this.config.policy.verdict.roundPauseMs);
-    // Those for the whole task wait until none of its clusters is in a call any more.
-    moves.push(...(await this.releasing.releaseWholeTask(tx, watch.scanTaskId, now)));
+  private async notRead(tx: Tx, watch: DueWatch, now: Date): Promise<void> {
+    const { lookup, verdict } = this.config.policy;
+    const backoff = { baseMs: lookup.backoff.baseMs, capMs: Math.max(lookup.backoff.capMs, verdict.poll.capMs) };
+    const dueAt = new Date(now.getTime() + backoffMs(watch.failures + 1, backoff, Math.random));
+    // A page that is refused again and again need not be the fault of all of them.
+    if (watch.failures + 1 < MAX_FAILURES) await this.passes.postpone(tx, watch.scanTaskId, dueAt);
+    else await this.passes.end(tx, watch, dueAt, Math.min(watch.failures + 1, 1_000));
+  }
+
+  /** Scans that were there before our calls. */
+  private async seeAwaited(
+    tx: Tx,
+    watch: DueWatch,
+    rows: readonly ClusterScan[],
+    ids: readonly string[],
+    isGone: boolean,
+    now: Date,
+  ): Promise<Move[]> {
+    const awaited = await this.scans.awaited(tx, watch.scanTaskId, ids);
+    if (awaited.size === 0) return [];
+    const byId = new Map(rows.map((row) => [row.clusterId, row]));
+    const shown = [...awaited].map((id) => showScan(id, byId.get(id) ?? null, isGone));
+    return this.scans.see(tx, watch, shown, now);
+  }
+
+  private async end(
+    tx: Tx,
+    watch: DueWatch,
+    told: readonly Told[],
+    awaited: readonly Move[],
+    now: Date,
+  ): Promise<string[]> {
+    const moves = [...awaited];
+    if (told.length > 0) {
+      await this.listings.spoil(tx, watch.scanTaskId);
+      await this.verdicts.remember(tx, watch, told, now);
+      moves.push(...(await this.verdicts.end(tx, watch, told, now, this.config.policy.verdict.roundPauseMs)));
+      // Those for the whole task wait until none of its clusters is in a call any more.
+      moves.push(...(await this.releasing.releaseWholeTask(tx, watch.scanTaskId, now)));
+    }
+    if (moves.length === 0) return [];
     await lockRequests(tx, [...new Set(moves.map(({ requestId }) => requestId))]);
     const finished = await applyMoves(tx, moves);
     await this.verdicts.leave(tx, [...new Set(told.map(({ callId }) => callId))]);

@@ -67,6 +67,10 @@ export const BREACHES: Readonly<Record<string, string>> = {
     SELECT c.id FROM call AS c
      WHERE c.state IN ('accepted', 'partly_accepted') AND c.verdict_due_at IS NOT NULL AND c.cluster_count > 0
        AND NOT EXISTS (SELECT 1 FROM watch WHERE watch.scan_task_id = c.scan_task_id)`,
+  'a scan that a target waits for is watched, and not waited for for ever': `
+    SELECT t.id FROM target AS t
+     WHERE t.state = 'waiting' AND t.scan_seen_at IS NOT NULL
+       AND (t.due_at = 'infinity' OR NOT EXISTS (SELECT 1 FROM watch WHERE watch.scan_task_id = t.scan_task_id))`,
   'rounds stay within what was asked for': `
     SELECT t.id FROM target AS t JOIN request AS r ON r.id = t.request_id WHERE t.round > r.max_rounds`,
   'attempts stay within the policy': `SELECT id FROM target WHERE attempts > 5`,

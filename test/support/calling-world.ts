@@ -11,6 +11,7 @@ import { defaultCallbackPolicy } from '../../src/domain/callback.js';
 import { noEvidence, type CallOutcome } from '../../src/domain/call-outcome.js';
 import type { Submission } from '../../src/domain/request.js';
 import { defaultRetryPolicy, type RetryPolicy } from '../../src/domain/retry-policy.js';
+import { AwaitedScanLedger } from '../../src/ledger/awaited-scans.js';
 import { CallLedger } from '../../src/ledger/calls.js';
 import { ChoosingLedger } from '../../src/ledger/choosing.js';
 import { LaneControlLedger } from '../../src/ledger/lane-control.js';
@@ -90,6 +91,7 @@ export class CallingWorld {
   readonly lists: ListCallLedger;
   readonly listings: ListingLedger;
   readonly wishes: ListingWishes;
+  readonly scans: AwaitedScanLedger;
   readonly works: ListWorks;
   readonly schedules: ScheduleLedger;
   readonly fires: FireLedger;
@@ -120,6 +122,7 @@ export class CallingWorld {
     this.lists = rooms.get(ListCallLedger);
     this.listings = rooms.get(ListingLedger);
     this.wishes = rooms.get(ListingWishes);
+    this.scans = rooms.get(AwaitedScanLedger);
     this.works = rooms.get(ListWorks);
     this.schedules = rooms.get(ScheduleLedger);
     this.fires = rooms.get(FireLedger);

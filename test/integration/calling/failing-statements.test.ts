@@ -23,11 +23,13 @@ import {
 } from '../../support/calling-world.js';
 import { dropMonths, FailingStatements, keepRows, type Fault } from '../../support/failing-statements.js';
 import { expectInvariants } from '../../support/invariants.js';
+import { clusters, runningTasks, scan, tasks } from '../../support/list-pages.js';
 import { aSchedule, failedClusters } from '../../support/schedules.js';
 import { aSweeper } from '../../support/sweeper.js';
 import { testRedisUrl } from '../../support/test-database.js';
 
 const SECOND_MS = 1_000;
+const MINUTE_MS = 60_000;
 const HOUR_MS = 3_600_000;
 const LEASE_OVER_MS = 46_000;
 /** The end of the lease, and the grace after it. */
@@ -42,7 +44,8 @@ const STATE: Readonly<Record<string, string>> = {
       FROM request ORDER BY caller`,
   targets: `
     SELECT r.caller, t.cluster_id, t.state::text, t.result::text, t.reason_code, t.attempts, t.split_half,
-           cardinality(t.call_ids) AS calls, t.due_at = 'infinity' AS parked
+           cardinality(t.call_ids) AS calls, t.due_at = 'infinity' AS parked,
+           t.scan_seen_at IS NOT NULL AS awaits_scan
       FROM target AS t JOIN request AS r ON r.id = t.request_id ORDER BY r.caller, t.cluster_id`,
   calls: `
     SELECT state::text, cluster_count, split_calls_left, verdict_due_at IS NOT NULL AS watched,
@@ -51,6 +54,7 @@ const STATE: Readonly<Record<string, string>> = {
   liveClusters:
     'SELECT l.cluster_id, c.state::text FROM live_cluster AS l JOIN call AS c ON c.id = l.call_id ORDER BY 1',
   callRequests: 'SELECT count(*)::int FROM call_request',
+  watches: 'SELECT step::text, priority FROM watch',
   listCalls: 'SELECT state::text FROM list_call ORDER BY id',
   lanes: 'SELECT id, failure_streak, last_error_code, paused_until IS NOT NULL AS paused FROM lane ORDER BY id',
   schedules: 'SELECT next_due_at, next_fire_at, last_fire_id IS NOT NULL AS has_fired FROM schedule',
@@ -224,6 +228,17 @@ async function lookupOfNobody(): Promise<void> {
   expect(lists).toEqual([{ state: 'unknown' }, { state: 'sending' }]);
 }
 
+/** @returns the end of a listing after which a and b wait for their scans */
+async function listedAsScanning(): Promise<Work> {
+  await world.aRequest({ clusterIds: ['a', 'b'] });
+  await world.aRequest({ caller: 'whole' });
+  await world.prisma.transact((tx) => world.wantListing(tx, TASK));
+  await world.list(tasks({ failed: 1, scanning: 2 }, 'running'), world.laneFor('listTasks'));
+  const turn = await world.lookAtLists();
+  if (turn.kind !== 'started') throw new Error('no page is due');
+  return () => world.settleList(turn.started, clusters([scan('a', 'scanning'), scan('b', 'scanning'), scan('c')]));
+}
+
 const OPERATIONS: Readonly<Record<string, Operation>> = {
   'a submission': {
     prepare: () => {
@@ -319,6 +334,19 @@ const OPERATIONS: Readonly<Record<string, Operation>> = {
       const turn = await world.lookAtLists();
       if (turn.kind !== 'started') throw new Error('no page is due');
       return () => world.settleList(turn.started, failedClusters(['a', 'b', 'c']));
+    },
+  },
+  'a listing that shows a cluster scanning': { prepare: listedAsScanning },
+  'the end of a scan that was there before': {
+    prepare: async () => {
+      await (
+        await listedAsScanning()
+      )();
+      await world.database.advance(MINUTE_MS);
+      await world.list(runningTasks([]), world.laneFor('listTasks'));
+      const turn = await world.lookAtLists();
+      if (turn.kind !== 'started') throw new Error('no page is due');
+      return () => world.settleList(turn.started, clusters([scan('a'), scan('b', 'success')]));
     },
   },
   'a verdict that does not come': {

@@ -13,7 +13,7 @@ import { connectWithin } from '../../../src/platform/database/connect.js';
 import type { Principal } from '../../../src/security/principal.js';
 import { writeBacklog, type Backlog } from '../../support/backlog.js';
 import { aCredential, answered, CallingWorld } from '../../support/calling-world.js';
-import { clusters, scan } from '../../support/list-pages.js';
+import { clusters, runningTasks, scan } from '../../support/list-pages.js';
 import { listenToPlans, type Plan } from '../../support/plans.js';
 
 /** More than the five executions after which Postgres may settle for a plan that knows no values. */
@@ -112,6 +112,29 @@ async function writeCallbacks(client: pg.Client): Promise<void> {
   );
 }
 
+/** Clusters that wait for a scan task, in no call, and that its listing shows scanning. */
+async function waitingClusters({ world: { prisma } }: Ground): Promise<{ scanTaskId: bigint; ids: string[] }> {
+  const rows = await prisma.$queryRaw<{ scanTaskId: bigint; id: string }[]>`
+    WITH task AS MATERIALIZED (
+      SELECT scan_task_id FROM target AS t
+       WHERE state = 'waiting' AND due_at <= rescan_now() AND priority > 0 AND scan_seen_at IS NULL
+         AND NOT EXISTS (SELECT 1 FROM live_cluster AS l WHERE l.cluster_id = t.cluster_id)
+       LIMIT 1)
+    SELECT scan_task_id AS "scanTaskId", cluster_id AS id FROM target AS t
+     WHERE scan_task_id = (SELECT scan_task_id FROM task) AND state = 'waiting' AND due_at <= rescan_now()
+       AND NOT EXISTS (SELECT 1 FROM live_cluster AS l WHERE l.cluster_id = t.cluster_id) LIMIT ${PER_CALL}`;
+  const [scanTaskId] = rows.map((row) => row.scanTaskId);
+  if (scanTaskId === undefined) throw new Error('nothing waits');
+  const ids = rows.map(({ id }) => id);
+  // A large request wants a listing of its own, which would be read first.
+  await prisma.listing.deleteMany();
+  await prisma.listedCluster.deleteMany();
+  await prisma.listedCluster.createMany({
+    data: ids.map((clusterId) => ({ scanTaskId, clusterId, scanStatus: 'scanning', failedTypes: 0 })),
+  });
+  return { scanTaskId, ids };
+}
+
 /** Statement by statement: a failure says which one read too much, and of what. */
 function expectBounded(plans: readonly Plan[], bounds: { rows: number; buffers?: number }): void {
   expect(plans).not.toHaveLength(0);
@@ -201,6 +224,35 @@ describe.each([
         const plans = await ground.plansOf(() => world.settleList(turn.started, clusters(rows)));
         expectBounded(plans, { rows: 4 * PER_CALL, buffers: 60 * PER_CALL });
         expect(await prisma.call.count({ where: { id, verdictDueAt: { not: null } } })).toBe(0);
+      }
+    });
+
+    it('reads a page for awaited scans by their clusters alone', async () => {
+      const { world } = ground;
+      const { prisma } = world;
+      await prisma.$executeRaw`UPDATE lane SET calls = NULL WHERE operation <> 'retryTask'`;
+      const lists = world.laneFor('listTasks');
+      for (let pass = 0; pass < CALLS; pass += 1) {
+        const { scanTaskId, ids } = await waitingClusters(ground);
+        const awaiting = { now: new Date(), atMostMs: 3_600_000, spareMs: 0 };
+        const began = await ground.plansOf(() =>
+          prisma.transact(async (tx) => {
+            await world.scans.await(tx, scanTaskId, new Date(), awaiting);
+            await new WatchLedger().beginForScans(tx, scanTaskId, new Date(), { baseMs: 0, capMs: 0 });
+          }),
+        );
+        expectBounded(began, { rows: 4 * PER_CALL, buffers: 60 * PER_CALL });
+        await prisma.runningList.deleteMany();
+        await prisma.$executeRaw`
+          UPDATE watch SET step = 'running', began_at = NULL, "offset" = 0, asked_alone = 0,
+                 due_at = CASE WHEN scan_task_id = ${scanTaskId} THEN rescan_now() ELSE 'infinity' END`;
+        expectBounded(await ground.plansOf(() => world.list(runningTasks([]), lists)), { rows: PER_CALL });
+        for (const status of ['failed', 'success'] as const) {
+          const shown = status === 'failed' ? ids.slice(0, ids.length / 2) : ids.slice(ids.length / 2);
+          const read = await ground.plansOf(() => world.list(clusters(shown.map((id) => scan(id, status)))));
+          expectBounded(read, { rows: 4 * PER_CALL, buffers: 60 * PER_CALL });
+        }
+        expect(await prisma.target.count({ where: { scanTaskId, scanSeenAt: { not: null } } })).toBe(0);
       }
     });
 
