@@ -43,8 +43,13 @@ export class CallReader {
     const [request] = await this.prisma.$queryRaw<{ projectId: string }[]>`
       SELECT project_id AS "projectId" FROM request WHERE id = ${requestId}::uuid`;
     if (!request || !mayTouch(principal, request.projectId)) throw noSuchThing();
-    const calls = Prisma.sql`FROM call_request AS cr WHERE cr.request_id = ${requestId}::uuid`;
-    return this.page(page, (bounds) => newest(calls, Prisma.sql`cr.call_id`, bounds));
+    const list = {
+      from: Prisma.sql`call_request AS cr`,
+      prefix: [[Prisma.sql`cr.request_id`, Prisma.sql`${requestId}::uuid`]] as const,
+      id: Prisma.sql`cr.call_id`,
+      where: Prisma.sql`true`,
+    };
+    return this.page(page, (bounds) => newest(list, bounds));
   }
 
   /** `OFFSET 0`: each is read by its id, whatever Postgres thinks of how many they are. */

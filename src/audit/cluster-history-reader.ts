@@ -9,6 +9,7 @@ import { bigintPairCursor, toPage, type Page } from '../platform/http/page.js';
 import { PrismaService } from '../platform/prisma/prisma.service.js';
 import { mayTouch, type Principal } from '../security/principal.js';
 import { ClusterHistoryDto, ClusterHistoryQueryDto, ClusterScanDto, SentInDto } from './cluster-history.dto.js';
+import { isFrom } from './newest.js';
 
 interface TargetRow {
   id: bigint;
@@ -37,6 +38,9 @@ interface TargetRow {
 /** A target that waits long, for a lane that is throttled again and again, may have been in many more. */
 const CALLS_SHOWN = 100;
 
+/** Of a bigint. */
+const GREATEST = '9223372036854775807';
+
 @Injectable()
 export class ClusterHistoryReader {
   constructor(private readonly prisma: PrismaService) {}
@@ -63,23 +67,21 @@ export class ClusterHistoryReader {
     return { ...page, items: page.items.map((row) => toEntry(row, calls)) };
   }
 
-  /** From the end of the index of clusters, which has them in this order. */
+  /** From the end of the index of clusters, which has them in this order; rows as wholes, as in `newest`. */
   private targets(
     clusterId: string,
     projectId: string,
     after: readonly [string, string] | null,
     rows: number,
   ): Promise<TargetRow[]> {
-    const before =
-      after === null
-        ? Prisma.sql`true`
-        : Prisma.sql`(t.scan_task_id, t.id) < (${after[0]}::bigint, ${after[1]}::bigint)`;
+    const [scanTaskId, id] = after ?? [GREATEST, GREATEST];
     return this.prisma.$queryRaw<TargetRow[]>`
       SELECT shown.*
         FROM (SELECT t.id FROM target AS t
-               WHERE t.cluster_id = ${clusterId} AND ${before}
-                 AND (SELECT s.project_id FROM scan_task AS s WHERE s.id = t.scan_task_id) = ${projectId}
-               ORDER BY t.scan_task_id DESC, t.id DESC LIMIT ${rows}::int) AS found
+               WHERE ${isFrom([Prisma.sql`t.cluster_id`], Prisma.sql`${clusterId}`)}
+                 AND (t.cluster_id, t.scan_task_id, t.id) < (${clusterId}, ${scanTaskId}::bigint, ${id}::bigint)
+                 AND (SELECT s.project_id = ${projectId} FROM scan_task AS s WHERE s.id = t.scan_task_id)
+               ORDER BY t.cluster_id DESC, t.scan_task_id DESC, t.id DESC LIMIT ${rows}::int) AS found
        CROSS JOIN LATERAL (
              SELECT t.id, t.scan_task_id AS "scanTaskId", s.task_id AS "taskId", s.enterprise_project_id AS "enterpriseProjectId",
                     r.id AS "requestId", r.caller, r.key_id AS "keyId", r.source::text AS source, r.created_at AS "askedAt",

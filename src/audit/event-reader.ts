@@ -7,7 +7,8 @@ import { PrismaService } from '../platform/prisma/prisma.service.js';
 import { mayTouch, type Principal } from '../security/principal.js';
 import { EventDto } from './event.dto.js';
 import { EventQueryDto } from './event-query.dto.js';
-import { allOf, isSeen, isWithin, newest, newestOf, projectKeys, withinPage, type PageBounds } from './newest.js';
+import { newestEvents } from './event-search.js';
+import { GREATEST_ID, LEAST_ID } from './newest.js';
 
 /** An event of 100,000 targets names so many of their clusters; the others stand in the lists of its request and its call. */
 const CLUSTERS_SHOWN = 20;
@@ -23,8 +24,6 @@ const COLUMNS = Prisma.sql`
          FROM (SELECT target_id::bigint AS id FROM jsonb_array_elements_text(e.data -> 'targets') AS named (target_id) LIMIT ${CLUSTERS_SHOWN}::int) AS part
         CROSS JOIN LATERAL (SELECT cluster_id FROM target WHERE target.id = part.id OFFSET 0) AS t
         WHERE t.cluster_id IS NOT NULL ORDER BY part.id) END AS "clusterIds"`;
-
-const ID = Prisma.sql`e.id`;
 
 @Injectable()
 export class EventReader {
@@ -47,14 +46,14 @@ export class EventReader {
     const [request] = await this.prisma.$queryRaw<{ projectId: string }[]>`
       SELECT project_id AS "projectId" FROM request WHERE id = ${requestId}::uuid`;
     if (!request || !mayTouch(principal, request.projectId)) throw noSuchThing();
-    const isNext = after === null ? Prisma.sql`true` : Prisma.sql`e.id > ${after}::uuid`;
-    const next = Prisma.sql`AND ${isNext} ORDER BY e.id LIMIT ${limit + 1}::int`;
+    const ofRequest = nextOf(Prisma.sql`e.request_id`, Prisma.sql`${requestId}::uuid`, after, limit);
+    const ofCall = nextOf(Prisma.sql`e.call_id`, Prisma.sql`cr.call_id`, after, limit);
     const ids = Prisma.sql`
       SELECT id FROM (
-        (SELECT e.id FROM event AS e WHERE e.request_id = ${requestId}::uuid ${next})
+        (SELECT e.id FROM event AS e WHERE ${ofRequest})
          UNION ALL
         SELECT own.id FROM call_request AS cr
-         CROSS JOIN LATERAL (SELECT e.id FROM event AS e WHERE e.call_id = cr.call_id AND e.request_id IS NULL ${next}) AS own
+         CROSS JOIN LATERAL (SELECT e.id FROM event AS e WHERE e.request_id IS NULL AND ${ofCall}) AS own
          WHERE cr.request_id = ${requestId}::uuid) AS step
        ORDER BY id LIMIT ${limit + 1}::int`;
     return this.read(ids, limit, Prisma.sql`ASC`);
@@ -71,37 +70,8 @@ export class EventReader {
   }
 }
 
-/** Its most telling filter says which index is read from its end; the other filters are looked at row by row. */
-function newestEvents(query: EventQueryDto, principal: Principal, bounds: PageBounds): Prisma.Sql {
-  const { requestId, callId, scheduleId, projectId, kind, actor, laneId } = query;
-  const asked = allOf([
-    kind === undefined ? null : Prisma.sql`e.kind = ${kind}`,
-    actor === undefined ? null : ofActor(actor),
-    laneId === undefined ? null : Prisma.sql`e.lane_id = ${laneId}`,
-    requestId === undefined ? null : Prisma.sql`e.request_id = ${requestId}::uuid`,
-    callId === undefined ? null : Prisma.sql`e.call_id = ${callId}::uuid`,
-    scheduleId === undefined ? null : Prisma.sql`e.schedule_id = ${scheduleId}::uuid`,
-    isWithin(Prisma.sql`e.at`, query),
-  ]);
-  const isOfOne = [requestId, callId, scheduleId].some((one) => one !== undefined);
-  const isOfAll = principal.projects === '*' && projectId === undefined;
-  if (isOfOne || (isOfAll && [kind, actor, laneId].every((one) => one === undefined))) {
-    const seen = isSeen(Prisma.sql`e.project_id`, principal, projectId);
-    return newest(Prisma.sql`FROM event AS e WHERE ${allOf([asked, seen])}`, ID, bounds);
-  }
-  const ofProject = Prisma.sql`FROM event AS e WHERE e.project_id = key.id AND ${asked}`;
-  const ofProjects = newestOf(projectKeys(principal, projectId), ofProject, ID, bounds);
-  if (!isOfAll) return ofProjects;
-  // In the order of the index: Postgres does not see by itself that a column which is null is the same in every row.
-  return Prisma.sql`
-    SELECT id FROM (
-      (${ofProjects})
-       UNION ALL
-      (SELECT e.id FROM event AS e WHERE e.project_id IS NULL AND ${asked} AND ${withinPage(ID, bounds)}
-        ORDER BY e.project_id DESC, e.id DESC LIMIT ${bounds.rows}::int)) AS either
-     ORDER BY id DESC LIMIT ${bounds.rows}::int`;
-}
-
-/** What the service does itself is nearly everything, and stands in no index of actors. */
-const ofActor = (actor: string): Prisma.Sql =>
-  actor === 'rescan' ? Prisma.sql`e.actor = 'rescan'` : Prisma.sql`e.actor = ${actor} AND e.actor <> 'rescan'`;
+/** The next of a list, oldest first: `newest` the other way round. */
+const nextOf = (column: Prisma.Sql, value: Prisma.Sql, after: string | null, limit: number): Prisma.Sql => Prisma.sql`
+  ${column} IS NOT NULL AND (${column}, e.id) > (${value}, ${after ?? LEAST_ID}::uuid)
+  AND (${column}, e.id) <= (${value}, ${GREATEST_ID}::uuid)
+  ORDER BY ${column}, e.id LIMIT ${limit + 1}::int`;

@@ -16,16 +16,16 @@ CREATE TABLE "call_tag" (
 CREATE INDEX "target_cluster_idx" ON "target"("cluster_id", "scan_task_id", "id");
 
 -- CreateIndex
-CREATE INDEX "call_state_idx" ON "call"("project_id", "state", "effect", "id");
+CREATE INDEX "call_state_idx" ON "call"("state", "effect", "project_id", "id");
 
 -- CreateIndex
-CREATE INDEX "call_credential_idx" ON "call"("project_id", "credential", "id");
+CREATE INDEX "call_credential_idx" ON "call"("credential", "project_id", "id");
 
 -- CreateIndex
-CREATE INDEX "call_http_status_idx" ON "call"("project_id", "http_status", "id") WHERE (http_status IS NOT NULL);
+CREATE INDEX "call_http_status_idx" ON "call"("http_status", "project_id", "id") WHERE (http_status IS NOT NULL);
 
 -- CreateIndex
-CREATE INDEX "call_error_idx" ON "call"("project_id", "error_code", "id") WHERE (error_code IS NOT NULL);
+CREATE INDEX "call_error_idx" ON "call"("error_code", "project_id", "id") WHERE (error_code IS NOT NULL);
 
 -- CreateIndex
 CREATE INDEX "call_upstream_request_idx" ON "call"("upstream_request_id", "id") WHERE (upstream_request_id IS NOT NULL);
@@ -34,13 +34,13 @@ CREATE INDEX "call_upstream_request_idx" ON "call"("upstream_request_id", "id") 
 CREATE INDEX "call_task_idx" ON "call"("scan_task_id", "id");
 
 -- CreateIndex
-CREATE INDEX "event_kind_idx" ON "event"("project_id", "kind", "id");
+CREATE INDEX "event_kind_idx" ON "event"("kind", "project_id", "id");
 
 -- CreateIndex
-CREATE INDEX "event_actor_idx" ON "event"("project_id", "actor", "id") WHERE (actor <> 'rescan'::text);
+CREATE INDEX "event_actor_idx" ON "event"("actor", "project_id", "id") WHERE (actor <> 'rescan'::text);
 
 -- CreateIndex
-CREATE INDEX "event_lane_idx" ON "event"("project_id", "lane_id", "id") WHERE (lane_id IS NOT NULL);
+CREATE INDEX "event_lane_idx" ON "event"("lane_id", "project_id", "id") WHERE (lane_id IS NOT NULL);
 
 -- CreateIndex
 CREATE INDEX "event_schedule_idx" ON "event"("schedule_id", "id") WHERE (schedule_id IS NOT NULL);
