@@ -2,7 +2,16 @@ import { ApiPropertyOptional } from '@nestjs/swagger';
 import { IsIn, Matches } from 'class-validator';
 import { CALL_STATES, type CallState } from '../domain/call.js';
 import { CALL_EFFECTS, type CallEffect } from '../domain/verdict.js';
-import { IsClusterId, IsProjectId, IsTaskId, MayBeAbsent, Rfc3339Date } from '../platform/http/dto-rules.js';
+import {
+  IsCallerName,
+  IsClusterId,
+  IsLabelText,
+  IsProjectId,
+  IsTaskId,
+  MayBeAbsent,
+  QueryInt,
+  Rfc3339Date,
+} from '../platform/http/dto-rules.js';
 import { PageQueryDto } from '../platform/http/page-query.dto.js';
 
 export class CallQueryDto extends PageQueryDto {
@@ -38,6 +47,31 @@ export class CallQueryDto extends PageQueryDto {
   @MayBeAbsent()
   @Matches(/^[\x21-\x7e]{1,64}$/, { message: 'must be a text of 1 to 64 visible ASCII characters' })
   errorCode?: string;
+
+  @ApiPropertyOptional({ type: Number, minimum: 100, maximum: 599 })
+  @MayBeAbsent()
+  @QueryInt(100, 599)
+  httpStatus?: number;
+
+  @ApiPropertyOptional({ type: String, description: "The upstream's own id of the call." })
+  @MayBeAbsent()
+  @Matches(/^[\x21-\x7e]{1,128}$/, { message: 'must be a text of 1 to 128 visible ASCII characters' })
+  upstreamRequestId?: string;
+
+  @ApiPropertyOptional({ type: String })
+  @MayBeAbsent()
+  @Matches(/^[a-z0-9-]{1,40}$/, { message: 'must be the name of a credential' })
+  credential?: string;
+
+  @ApiPropertyOptional({ type: String, description: 'Who asked for at least one of its clusters.' })
+  @MayBeAbsent()
+  @IsCallerName()
+  caller?: string;
+
+  @ApiPropertyOptional({ type: String, example: 'team:billing', description: 'Of at least one of its requests.' })
+  @MayBeAbsent()
+  @IsLabelText()
+  label?: string;
 
   @ApiPropertyOptional({ type: String, format: 'date-time', description: 'Started at or after.' })
   @MayBeAbsent()

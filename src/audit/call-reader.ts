@@ -2,11 +2,14 @@ import { Injectable } from '@nestjs/common';
 import { fromMask } from '../domain/scan-type.js';
 import { Prisma } from '../generated/prisma/client.js';
 import { placeCursor, toPage, uuidCursor, type Page } from '../platform/http/page.js';
+import { PageQueryDto } from '../platform/http/page-query.dto.js';
 import { PrismaService } from '../platform/prisma/prisma.service.js';
 import { own } from '../security/own.js';
 import type { Principal } from '../security/principal.js';
 import { CallDto, CallTargetDto } from './call.dto.js';
 import { CallQueryDto } from './call-query.dto.js';
+import { newestCalls } from './call-search.js';
+import { newest, type PageBounds } from './newest.js';
 
 const COLUMNS = Prisma.sql`
   c.id, c.lane_id AS lane, c.credential, c.project_id AS "projectId", s.enterprise_project_id AS "enterpriseProjectId",
@@ -31,57 +34,38 @@ export class CallReader {
 
   /** Newest first. */
   list(query: CallQueryDto, principal: Principal): Promise<Page<CallDto>> {
-    const { projectId, taskId, clusterId, state, effect, errorCode, since, until } = query;
-    return this.page(query, [
-      principal.projects === '*' ? null : Prisma.sql`c.project_id = ANY(${[...principal.projects]}::text[])`,
-      projectId === undefined ? null : Prisma.sql`c.project_id = ${projectId}`,
-      taskId === undefined ? null : Prisma.sql`s.task_id = ${taskId}`,
-      clusterId === undefined
-        ? null
-        : Prisma.sql`c.id IN (SELECT unnest(call_ids) FROM target WHERE cluster_id = ${clusterId})`,
-      state === undefined ? null : Prisma.sql`c.state = ${state}::call_state`,
-      effect === undefined ? null : Prisma.sql`c.effect = ${effect}::call_effect`,
-      errorCode === undefined ? null : Prisma.sql`c.error_code = ${errorCode}`,
-      since === undefined ? null : Prisma.sql`c.started_at >= ${since}::timestamptz`,
-      until === undefined ? null : Prisma.sql`c.started_at < ${until}::timestamptz`,
-    ]);
+    return this.page(query, (bounds) => newestCalls(query, principal, bounds));
   }
 
   /** Of one request, newest first. @throws DomainError `not_found` */
-  async listOfRequest(
-    requestId: string,
-    page: Pick<CallQueryDto, 'limit' | 'cursor'>,
-    principal: Principal,
-  ): Promise<Page<CallDto>> {
+  async listOfRequest(requestId: string, page: PageQueryDto, principal: Principal): Promise<Page<CallDto>> {
     const [request] = await this.prisma.$queryRaw<{ projectId: string }[]>`
       SELECT project_id AS "projectId" FROM request WHERE id = ${requestId}::uuid`;
     own(request, principal);
-    return this.page(page, [
-      Prisma.sql`c.id IN (SELECT call_id FROM call_request WHERE request_id = ${requestId}::uuid)`,
-    ]);
+    const list = {
+      from: Prisma.sql`call_request AS cr`,
+      prefix: [[Prisma.sql`cr.request_id`, Prisma.sql`${requestId}::uuid`]] as const,
+      id: Prisma.sql`cr.call_id`,
+      where: Prisma.sql`true`,
+    };
+    return this.page(page, (bounds) => newest(list, bounds));
   }
 
+  /** `OFFSET 0`: each is read by its id, whatever Postgres thinks of how many they are. */
   private async page(
-    { limit, cursor }: Pick<CallQueryDto, 'limit' | 'cursor'>,
-    conditions: readonly (Prisma.Sql | null)[],
+    { limit, cursor }: PageQueryDto,
+    idsOf: (bounds: Pick<PageBounds, 'after' | 'rows'>) => Prisma.Sql,
   ): Promise<Page<CallDto>> {
-    const after = uuidCursor(cursor);
-    const all = [...conditions, after === null ? null : Prisma.sql`c.id < ${after}::uuid`].filter(
-      (one) => one !== null,
-    );
-    const where = all.length > 0 ? Prisma.sql`WHERE ${Prisma.join(all, ' AND ')}` : Prisma.empty;
     const calls = await this.prisma.$queryRaw<CallDto[]>`
-      SELECT ${COLUMNS} FROM call AS c JOIN scan_task AS s ON s.id = c.scan_task_id ${where}
-       ORDER BY c.id DESC LIMIT ${limit + 1}::int`;
+      SELECT shown.* FROM (${idsOf({ after: uuidCursor(cursor), rows: limit + 1 })}) AS found
+       CROSS JOIN LATERAL (SELECT ${COLUMNS} FROM call AS c JOIN scan_task AS s ON s.id = c.scan_task_id
+                            WHERE c.id = found.id OFFSET 0) AS shown
+       ORDER BY shown.id DESC`;
     return toPage(calls, limit, ({ id }) => id);
   }
 
   /** In the order sent; a cluster that several requests wanted stands once for each. */
-  async targets(
-    id: string,
-    { limit, cursor }: Pick<CallQueryDto, 'limit' | 'cursor'>,
-    principal: Principal,
-  ): Promise<Page<CallTargetDto>> {
+  async targets(id: string, { limit, cursor }: PageQueryDto, principal: Principal): Promise<Page<CallTargetDto>> {
     const after = placeCursor(cursor);
     await this.find(id, principal);
     const rows = await this.prisma.$queryRaw<

@@ -2,10 +2,10 @@ import { Injectable } from '@nestjs/common';
 import { DomainError } from '../domain/domain-error.js';
 import { bucketEndMs } from '../domain/time-bucket.js';
 import { Prisma } from '../generated/prisma/client.js';
-import { noSuchThing } from '../platform/http/path-id.js';
 import { textCursor, toPage } from '../platform/http/page.js';
 import { PrismaService } from '../platform/prisma/prisma.service.js';
-import { mayTouch, type Principal } from '../security/principal.js';
+import { requireProject } from '../security/own.js';
+import type { Principal } from '../security/principal.js';
 import type { SummaryGroup } from './summary-group.js';
 import { MAX_SUMMARY_DAYS, SpanDto, SummaryDto, SummaryQueryDto, SummaryRowDto } from './summary.dto.js';
 
@@ -90,7 +90,7 @@ export class SummaryReader {
 type Asked = Pick<SummaryQueryDto, 'projectId' | 'taskId' | 'caller' | 'since'> & { readonly until: Date };
 
 function conditions({ projectId, taskId, caller, since, until }: Asked, principal: Principal): Prisma.Sql {
-  if (projectId !== undefined && !mayTouch(principal, projectId)) throw noSuchThing();
+  if (projectId !== undefined) requireProject(projectId, principal);
   const projects = projectId === undefined ? principal.projects : [projectId];
   const begin = since ?? new Date(until.getTime() - DAY_MS);
   const days = (until.getTime() - begin.getTime()) / DAY_MS;

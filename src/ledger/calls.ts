@@ -81,7 +81,7 @@ export interface CallEnding {
 export class CallLedger {
   constructor(private readonly prisma: PrismaService) {}
 
-  /** Writes the call, and which requests are in it. Their rows stay locked, so that their counts can follow. */
+  /** Writes the call, which requests are in it, and what it is searched by of them. Their rows stay locked, so that their counts can follow. */
   async insert(tx: Tx, call: NewCall, requestIds: readonly string[]): Promise<void> {
     await tx.$executeRaw`
       WITH born AS (
@@ -91,7 +91,12 @@ export class CallLedger {
                 ${call.rangeType}::request_range, ${call.clusterCount}, ${[...call.targetIds]}::bigint[],
                 ${[...call.scanMasks]}::smallint[], ${call.bodySha256}, ${call.startedAt}::timestamptz,
                 ${call.leaseUntil}::timestamptz, 'infinity', ${call.policyVersion}, ${call.worker},
-                ${call.splitOrigin}::uuid))
+                ${call.splitOrigin}::uuid)),
+      tagged AS (
+        INSERT INTO call_tag (tag, call_id)
+        SELECT DISTINCT tag, ${call.id}::uuid
+          FROM request AS r CROSS JOIN LATERAL call_tags(r.project_id, r.caller, r.labels) AS tag
+         WHERE r.id = ANY(${[...requestIds]}::uuid[]))
       INSERT INTO call_request (call_id, request_id)
       SELECT ${call.id}::uuid, id FROM unnest(${[...requestIds]}::uuid[]) AS id`;
   }

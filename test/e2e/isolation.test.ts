@@ -42,7 +42,10 @@ afterAll(() => rig.close());
 async function belongingsOf(projectId: string, credential: string): Promise<Belongings> {
   const owner = await rig.client({ caller: `owner-of-${projectId}`, projects: [projectId], scopes: OPERATOR_SCOPES });
   const { taskId, clusterIds } = rig.task(2, { projectId });
-  const { id: requestId } = await owner.submit(retryOf({ projectId, taskId, clusterIds }));
+  const { id: requestId } = await owner.submit({
+    ...retryOf({ projectId, taskId, clusterIds }),
+    labels: { of: projectId },
+  });
   await owner.untilAllAccepted(requestId);
   const callId = (await owner.calls(requestId))[0]?.id ?? '';
   const { schedules: scheduleId, fires: fireId } = await aFiredSchedule(owner, rig.task(0, { projectId }));
@@ -52,9 +55,10 @@ async function belongingsOf(projectId: string, credential: string): Promise<Belo
 
 function withId(path: string, of: Belongings): string {
   const { requestId: requests, callId: calls, laneId: lanes, projectId: projects } = of;
-  const ids = { requests, calls, lanes, projects, schedules: of.scheduleId, fires: of.fireId };
-  const [, kind] = /^\/v1\/(\w+)\//.exec(path) ?? [];
-  return path.replace('{id}', ids[kind as keyof typeof ids]);
+  const clusters = `${of.clusterId}?projectId=${of.projectId}`;
+  const ids = { requests, calls, lanes, projects, clusters, schedules: of.scheduleId, fires: of.fireId };
+  const [, kind] = /(\w+)\/\{\w+\}/.exec(path) ?? [];
+  return path.replace(/\{\w+\}/, ids[kind as keyof typeof ids]);
 }
 
 const send = (method: Method, path: string) =>
@@ -71,8 +75,8 @@ const bodyFor = (path: string): object | undefined => {
 
 describe('what belongs to another project', () => {
   it('is not found on any route that takes an id, and looks like what never was', async () => {
-    const taking = paths.filter(([, path]) => path.includes('{id}'));
-    expect(taking.length).toBeGreaterThanOrEqual(9);
+    const taking = paths.filter(([, path]) => /\{\w+\}/.test(path));
+    expect(taking.length).toBeGreaterThanOrEqual(20);
     const nobodys = {
       ...mine,
       requestId: foreign.callId,
@@ -115,6 +119,16 @@ describe('what belongs to another project', () => {
       expect(await idsIn(`/v1/calls?${filter}`)).toEqual([]);
     }
     expect(await idsIn(`/v1/calls?clusterId=${clusterId}`)).toEqual([]);
+    for (const filter of ['caller=owner-of-project-2', 'label=of:project-2', 'credential=other']) {
+      expect(await idsIn(`/v1/calls?${filter}`)).toEqual([]);
+    }
+    const events = await ours.all<{ projectId: string }>('/v1/audit/events');
+    expect(new Set(events.map((event) => event.projectId))).toEqual(new Set([mine.projectId]));
+    const { requestId, callId, laneId, scheduleId } = foreign;
+    for (const [field, value] of Object.entries({ projectId, requestId, callId, laneId, scheduleId })) {
+      expect(await idsIn(`/v1/audit/events?${field}=${value}`)).toEqual([]);
+    }
+    expect(await idsIn('/v1/audit/events?actor=owner-of-project-2')).toEqual([]);
   });
 
   it('cannot be asked to be retried', async () => {

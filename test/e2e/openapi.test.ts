@@ -32,6 +32,9 @@ const ROUTES = [
   'GET /v1/calls/{id}/targets',
   'POST /v1/calls/{id}/resolve',
   'GET /v1/retry-outcomes',
+  'GET /v1/audit/events',
+  'GET /v1/audit/requests/{id}/trace',
+  'GET /v1/audit/clusters/{clusterId}',
   'GET /v1/lanes',
   'PATCH /v1/lanes/{id}',
   'POST /v1/lanes/{id}/pause',
@@ -72,13 +75,14 @@ let service: ServiceProcess;
 let operator: ApiClient;
 let document: any;
 let operations: Operation[];
-let ids: Record<'requests' | 'calls' | 'lanes' | 'projects' | 'schedules' | 'fires', string>;
+let ids: Record<'requests' | 'calls' | 'lanes' | 'projects' | 'schedules' | 'fires' | 'clusters', string>;
 
 beforeAll(async () => {
   rig = await ServiceRig.open();
   service = await rig.start();
   operator = await rig.operator();
-  const { id } = await operator.submit(retryOf(rig.task(1)));
+  const task = rig.task(1);
+  const { id } = await operator.submit(retryOf(task));
   await operator.untilAllAccepted(id);
   const schedule = await aFiredSchedule(operator, rig.task(0));
   ids = {
@@ -87,6 +91,7 @@ beforeAll(async () => {
     calls: (await operator.calls(id))[0]?.id ?? '',
     lanes: 'main.retryTask',
     projects: 'project-1',
+    clusters: task.clusterIds[0] ?? '',
   };
   document = await (await fetch(`${service.url}/openapi.json`)).json();
   operations = Object.entries<object>(document.paths).flatMap(([path, methods]) =>
@@ -97,8 +102,8 @@ beforeAll(async () => {
 afterAll(() => rig.close());
 
 function concrete(path: string): string {
-  const [, kind] = /^\/v1\/(\w+)\//.exec(path) ?? [];
-  return path.replace('{id}', ids[kind as keyof typeof ids]);
+  const [, kind] = /(\w+)\/\{\w+\}/.exec(path) ?? [];
+  return path.replace(/\{\w+\}/, ids[kind as keyof typeof ids]);
 }
 
 /** A body of any kind: `ApiClient` sends objects only. */

@@ -23,6 +23,22 @@ export const IsIdArray = (maxItems: number, maxLength: number = ID_LENGTH.cluste
 /** At most 20 labels: keys of 1 to 63, values of up to 255 printable characters. */
 export const IsLabels = (): PropertyDecorator => rule('isLabels', findLabelsFault);
 
+/** A label as one text, `key:value`. A key may have a colon: then it is a label of two meanings, and both are meant. */
+export const IsLabelText = (): PropertyDecorator =>
+  rule('isLabelText', (value) => {
+    const colon = typeof value === 'string' ? value.indexOf(':') : -1;
+    const label = colon > 0 ? { [String(value).slice(0, colon)]: String(value).slice(colon + 1) } : null;
+    return findLabelsFault(label) === null ? null : 'must be a label: key:value';
+  });
+
+/** As keys name them. */
+export const IsCallerName = (): PropertyDecorator =>
+  rule('isCallerName', (value) =>
+    typeof value === 'string' && CALLER_NAME.test(value) ? null : 'must be 1 to 64 letters, digits, - _ or .',
+  );
+
+const CALLER_NAME = /^[\w.-]{1,64}$/;
+
 /** Text that may be a URL; whether it is one that may be used, configuration says. */
 export const IsUrlText = (): PropertyDecorator =>
   rule('isUrlText', (value) =>

@@ -27,6 +27,12 @@ export const uuidCursor = (cursor: string | undefined): string | null => decodeC
 export const bigintCursor = (cursor: string | undefined): string | null =>
   decodeCursor(cursor, (key) => /^[1-9]\d{0,17}$/.test(key));
 
+/** @returns the key of the last row shown, two bigints in digits; null for no cursor */
+export const bigintPairCursor = (cursor: string | undefined): readonly [string, string] | null => {
+  const key = decodeCursor(cursor, (text) => /^[1-9]\d{0,17} [1-9]\d{0,17}$/.test(text));
+  return key === null ? null : (key.split(' ') as [string, string]);
+};
+
 /** @returns the place of the last row shown in a list of fixed order; 0 for no cursor */
 export const placeCursor = (cursor: string | undefined): number =>
   Number(decodeCursor(cursor, (key) => /^[1-9]\d{0,5}$/.test(key)) ?? 0);

@@ -26,6 +26,14 @@ export class PathProjectId implements PipeTransform<string, string> {
   }
 }
 
+/** The id of a cluster in a path. */
+export class PathClusterId implements PipeTransform<string, string> {
+  transform(value: string): string {
+    if (!isUpstreamId(value, ID_LENGTH.cluster)) throw noSuchThing();
+    return value;
+  }
+}
+
 /** The same text for every way of not being there, another project's included, so that it gives nothing away. */
 export function noSuchThing(): DomainError {
   return new DomainError('not_found', 'There is no such thing, or it is not one of yours.');
