@@ -14,6 +14,7 @@ const arrows = {
   watching: ['config', 'domain', 'ledger', 'platform', 'upstream', 'calling'],
   callbacks: ['config', 'domain', 'ledger', 'platform', 'security', 'generated'],
   sweeping: ['config', 'domain', 'ledger', 'platform', 'calling', 'watching', 'schedules', 'callbacks'],
+  sealing: ['config', 'domain', 'ledger', 'platform'],
   schedules: ['config', 'domain', 'ledger', 'platform', 'security', 'intake', 'upstream', 'watching', 'generated'],
   audit: ['config', 'domain', 'platform', 'security', 'generated'],
   console: ['config', 'domain', 'ledger', 'platform', 'security', 'generated', 'calling'],

@@ -1,6 +1,7 @@
 import { defaultCallbackPolicy } from '../domain/callback.js';
 import { defaultRetryPolicy } from '../domain/retry-policy.js';
 import type { ErrorClass } from './app-config.js';
+import { auditKey, auditKeyFile } from './audit-key.js';
 import { Secret } from './secret.js';
 import { signingSecrets, signingSecretsFile } from './signing-secrets.js';
 import { duration, oneOf, optional, required, text, variable, whole, type Parser } from './variable.js';
@@ -208,6 +209,22 @@ export const envVariables = {
     written(defaultCallbackPolicy.giveUpAfterMs),
     'how long after the end of its request a callback is tried',
     duration('0s', '30d'),
+  ),
+  auditHeadInterval: variable(
+    'AUDIT_HEAD_INTERVAL',
+    '10m',
+    'how often a signed head of each chain of events that has grown is published',
+    duration('1s', '1d'),
+  ),
+  auditKey: optional(
+    'AUDIT_SIGNING_KEY',
+    'what heads are signed with, an Ed25519 private key in PEM or its base64 alone. Without it they are unsigned, and say so',
+    auditKey,
+  ),
+  auditKeyFile: optional(
+    'AUDIT_SIGNING_KEY_FILE',
+    'path of a file that holds it, instead of AUDIT_SIGNING_KEY',
+    auditKeyFile,
   ),
 } as const;
 

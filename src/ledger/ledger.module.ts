@@ -19,6 +19,8 @@ import { ReleasingLedger } from './releasing.js';
 import { RequestLedger } from './requests.js';
 import { FireLedger } from './schedule-fires.js';
 import { ScheduleLedger } from './schedules.js';
+import { SealHeadLedger } from './seal-heads.js';
+import { SealLedger } from './seals.js';
 import { SuspectLedger } from './suspects.js';
 import { WholeSetLedger } from './whole-sets.js';
 import { TakingBackLedger } from './taking-back.js';
@@ -48,6 +50,8 @@ const parts = [
   ReleasingLedger,
   RequestLedger,
   ScheduleLedger,
+  SealHeadLedger,
+  SealLedger,
   SuspectLedger,
   RetryOutcomeLedger,
   TakingBackLedger,

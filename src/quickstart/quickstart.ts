@@ -1,5 +1,6 @@
 import { errorCode } from '../platform/database/connect.js';
 import { applyMigrations, MigrationFailed, migrationsDir } from '../platform/database/migrate.js';
+import { auditKeyOf } from './audit-key.js';
 import { checkEnv } from './check-env.js';
 import { DataFolder } from './data-folder.js';
 import { developmentKey } from './dev-key.js';
@@ -51,10 +52,14 @@ export async function quickstart(parts: QuickstartParts, options: QuickstartOpti
   const credentialsFile = env['CREDENTIALS_FILE'] || (await simulatedUpstream(folder, parts, options));
   const key = await developmentKey(folder, env);
   await startup.unlessStopped(parts.admitKey(databaseUrl, key));
+  const brought = {
+    DATABASE_URL: databaseUrl,
+    CREDENTIALS_FILE: credentialsFile,
+    ...(await auditKeyOf(folder, env)),
+  };
   report('Starting the service');
   const service = await startup.add(
-    () =>
-      parts.startService({ ...QUIET_AND_QUICK, ...env, DATABASE_URL: databaseUrl, CREDENTIALS_FILE: credentialsFile }),
+    () => parts.startService({ ...QUIET_AND_QUICK, ...env, ...brought }),
     (running) => running.close(),
   );
   return { url: service.url, key, task: env['CREDENTIALS_FILE'] ? null : demoTask() };

@@ -31,6 +31,8 @@ const ROUTES = [
   'GET /v1/calls/{id}/targets',
   'POST /v1/calls/{id}/resolve',
   'GET /v1/retry-outcomes',
+  'GET /v1/audit/heads',
+  'GET /v1/audit/keys',
   'GET /v1/lanes',
   'PATCH /v1/lanes/{id}',
   'POST /v1/lanes/{id}/pause',

@@ -1,0 +1,97 @@
+-- DropIndex
+DROP INDEX "event_text_idx";
+
+-- CreateTable
+CREATE TABLE "seal_chain" (
+    "project_id" TEXT NOT NULL,
+    "seq" BIGINT NOT NULL,
+    "hash" BYTEA NOT NULL,
+    "head_seq" BIGINT NOT NULL DEFAULT 0,
+
+    CONSTRAINT "seal_chain_pkey" PRIMARY KEY ("project_id")
+);
+
+-- CreateTable
+CREATE TABLE "seal_progress" (
+    "id" SMALLINT NOT NULL DEFAULT 1,
+    "tx" xid8 NOT NULL,
+    "event_id" UUID NOT NULL,
+    "server" TEXT NOT NULL,
+    "walk_id" UUID,
+    "heads_at" TIMESTAMPTZ(3) NOT NULL,
+
+    CONSTRAINT "seal_progress_pkey" PRIMARY KEY ("id")
+);
+
+-- CreateTable
+CREATE TABLE "seal_head" (
+    "id" UUID NOT NULL DEFAULT uuidv7(),
+    "project_id" TEXT NOT NULL,
+    "seq" BIGINT NOT NULL,
+    "hash" BYTEA NOT NULL,
+    "at" TIMESTAMPTZ(3) NOT NULL,
+    "key_id" TEXT,
+    "signature" BYTEA,
+
+    CONSTRAINT "seal_head_pkey" PRIMARY KEY ("id")
+) PARTITION BY RANGE ("id");
+
+-- CreateTable
+CREATE TABLE "seal_key" (
+    "id" TEXT NOT NULL,
+    "public_key" TEXT NOT NULL,
+    "since" TIMESTAMPTZ(3) NOT NULL DEFAULT rescan_now(),
+
+    CONSTRAINT "seal_key_pkey" PRIMARY KEY ("id")
+);
+
+-- CreateIndex
+CREATE INDEX "seal_chain_headless_idx" ON "seal_chain"("project_id") WHERE (seq > head_seq);
+
+-- CreateIndex
+CREATE INDEX "seal_head_seq_idx" ON "seal_head"("project_id", "seq");
+
+-- CreateIndex
+CREATE INDEX "event_text_idx" ON "event"("text_hash", "id") WHERE (text_hash IS NOT NULL);
+
+-- What Prisma does not know ------------------------------------------------------------------------------------------
+
+ALTER TABLE "seal_progress" ADD CONSTRAINT "seal_progress_one_row" CHECK (id = 1);
+-- A server without a name is another one: what is there already is sealed by a walk over all events.
+INSERT INTO "seal_progress" (tx, event_id, server, heads_at) VALUES ('0', '00000000-0000-0000-0000-000000000000', '', '-infinity');
+
+CREATE TABLE "seal_head_default" PARTITION OF "seal_head" DEFAULT;
+CREATE TRIGGER append_only BEFORE UPDATE OR DELETE ON "seal_head" FOR EACH ROW EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER no_truncate BEFORE TRUNCATE ON "seal_head" FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER append_only BEFORE UPDATE OR DELETE ON "seal_key" FOR EACH ROW EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER no_truncate BEFORE TRUNCATE ON "seal_key" FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+
+-- The same as before, with seal_head.
+CREATE OR REPLACE FUNCTION ensure_partitions(months_ahead int DEFAULT 2) RETURNS int LANGUAGE plpgsql AS $$
+DECLARE
+  parent text;
+  month timestamp;
+  part text;
+  made int := 0;
+BEGIN
+  PERFORM pg_advisory_xact_lock(hashtext('rescan.ensure_partitions'));
+  FOREACH parent IN ARRAY ARRAY['call', 'call_request', 'event', 'event_seal', 'list_call', 'seal_head'] LOOP
+    FOR month IN
+      SELECT date_trunc('month', clock_timestamp() AT TIME ZONE 'UTC') + n * interval '1 month'
+        FROM generate_series(0, months_ahead) AS n
+    LOOP
+      part := format('%s_%s', parent, to_char(month, 'YYYY_MM'));
+      IF to_regclass(part) IS NULL THEN
+        BEGIN
+          EXECUTE format('CREATE TABLE %I PARTITION OF %I FOR VALUES FROM (%L) TO (%L)', part, parent,
+            uuidv7_floor(month AT TIME ZONE 'UTC'), uuidv7_floor((month + interval '1 month') AT TIME ZONE 'UTC'));
+          made := made + 1;
+        EXCEPTION WHEN check_violation THEN
+          RAISE WARNING '% has rows of % in its default partition, where they and its others stay', parent, to_char(month, 'YYYY-MM');
+        END;
+      END IF;
+    END LOOP;
+  END LOOP;
+  RETURN made;
+END $$;
+SELECT ensure_partitions();
