@@ -22,6 +22,7 @@ import { ScheduleLedger } from './schedules.js';
 import { SealHeadLedger } from './seal-heads.js';
 import { SealLedger } from './seals.js';
 import { SuspectLedger } from './suspects.js';
+import { RedactionLedger } from './redactions.js';
 import { WholeSetLedger } from './whole-sets.js';
 import { TakingBackLedger } from './taking-back.js';
 import { RetryOutcomeLedger } from './retry-outcomes.js';
@@ -47,6 +48,7 @@ const parts = [
   ListingWishes,
   LookupLedger,
   OverdueLedger,
+  RedactionLedger,
   ReleasingLedger,
   RequestLedger,
   ScheduleLedger,

@@ -33,6 +33,7 @@ const ROUTES = [
   'GET /v1/retry-outcomes',
   'GET /v1/audit/heads',
   'GET /v1/audit/keys',
+  'POST /v1/audit/texts/{hash}/redact',
   'GET /v1/lanes',
   'PATCH /v1/lanes/{id}',
   'POST /v1/lanes/{id}/pause',

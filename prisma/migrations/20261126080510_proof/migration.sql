@@ -95,3 +95,17 @@ BEGIN
   RETURN made;
 END $$;
 SELECT ensure_partitions();
+
+-- What stands in the place of a text that was redacted: it names the text and does not show it.
+CREATE FUNCTION redaction_mark(said text) RETURNS text LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+AS $$ SELECT '[redacted sha256:' || encode(text_hash(said), 'hex') || ']' $$;
+
+-- A text as it may be stored. It holds the text's row until the commit: a redaction that begins meanwhile waits, and then finds what
+-- was stored. It needs no lock of its own where the text was never on record.
+CREATE FUNCTION unredacted(said text) RETURNS text LANGUAGE plpgsql VOLATILE STRICT AS $$
+DECLARE
+  is_redacted boolean;
+BEGIN
+  SELECT redacted_at IS NOT NULL INTO is_redacted FROM event_text WHERE hash = text_hash(said) FOR SHARE;
+  RETURN CASE WHEN is_redacted THEN redaction_mark(said) ELSE said END;
+END $$;
