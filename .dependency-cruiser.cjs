@@ -14,6 +14,8 @@ const arrows = {
   watching: ['config', 'domain', 'ledger', 'platform', 'upstream', 'calling', 'callbacks'],
   callbacks: ['config', 'domain', 'ledger', 'platform', 'security', 'generated'],
   sweeping: ['config', 'domain', 'ledger', 'platform', 'calling', 'watching', 'schedules', 'callbacks'],
+  sealing: ['config', 'domain', 'ledger', 'platform'],
+  verifying: ['domain', 'platform', 'generated', 'sealing'],
   schedules: ['config', 'domain', 'ledger', 'platform', 'security', 'intake', 'upstream', 'watching', 'generated'],
   audit: ['config', 'domain', 'platform', 'security', 'generated'],
   console: ['config', 'domain', 'ledger', 'platform', 'security', 'generated', 'calling', 'callbacks'],
@@ -91,6 +93,13 @@ module.exports = {
       severity: 'error',
       from: { path: ['calling', 'watching', 'intake', 'console'].map(folder) },
       to: { path: folder('callbacks'), pathNot: '^src/callbacks/request-ends[.]ts$' },
+    },
+    {
+      name: 'verifying-only-hashes-alike',
+      comment: 'A chain is checked with the hash that it was made with, and with nothing else of whoever made it.',
+      severity: 'error',
+      from: { path: folder('verifying') },
+      to: { path: folder('sealing'), pathNot: '^src/sealing/(chain|head-signature)[.]ts$' },
     },
     {
       name: 'domain-is-pure',

@@ -12,13 +12,14 @@ import { PlatformModule } from './platform/platform.module.js';
 import { QueuesModule } from './platform/queues/queues.module.js';
 import { FiringModule } from './schedules/firing.module.js';
 import { SchedulesModule } from './schedules/schedules.module.js';
+import { SealingModule } from './sealing/sealing.module.js';
 import { SecurityModule } from './security/security.module.js';
 import { SweepingModule } from './sweeping/sweeping.module.js';
 import { WatchingModule } from './watching/watching.module.js';
 
 const forAll = [LedgerModule, QueuesModule, RequestEndsModule, SecurityModule];
 const api = [AuditModule, CallbacksModule, ConsoleModule, IntakeModule, SchedulesModule];
-const worker = [CallingModule, DeliveryModule, FiringModule, SweepingModule, WatchingModule];
+const worker = [CallingModule, DeliveryModule, FiringModule, SealingModule, SweepingModule, WatchingModule];
 
 /** An api process runs no processor, a worker serves no requests: health and metrics are all it answers. */
 const MODULES_OF = { api, worker, all: [...api, ...worker] } as const satisfies Record<Role, unknown>;

@@ -6,6 +6,7 @@ import { decide, type Decision } from '../domain/decide.js';
 import { CallLedger, type CallEnding, type CallFacts } from '../ledger/calls.js';
 import { ChoosingLedger } from '../ledger/choosing.js';
 import { LaneLedger } from '../ledger/lanes.js';
+import { RedactionLedger } from '../ledger/redactions.js';
 import { Clock } from '../platform/clock.js';
 import { crashPoint } from '../platform/crash-points.js';
 import { PrismaService } from '../platform/prisma/prisma.service.js';
@@ -28,17 +29,19 @@ export class CallSettler {
     private readonly calls: CallLedger,
     private readonly targets: TargetSettler,
     private readonly late: LateAnswers,
+    private readonly redactions: RedactionLedger,
   ) {}
 
   /**
    * @param answeredAtMs when the answer came, of `Clock.monotonicMs`: its slot is free a window after it, however late it is settled
    * @returns null where nothing is left to be settled, and nothing was changed
    */
-  settle(callId: string, laneId: string, answer: RetryAnswer, answeredAtMs: number): Promise<Settled | null> {
-    const { outcome, sent } = answer;
-    const scope: ThrottlePolicy = outcome.kind === 'throttled' ? outcome.policy : 'user';
+  settle(callId: string, laneId: string, given: RetryAnswer, answeredAtMs: number): Promise<Settled | null> {
+    const scope: ThrottlePolicy = given.outcome.kind === 'throttled' ? given.outcome.policy : 'user';
     return this.prisma.transact(async (tx) => {
       await this.lanes.lock(tx, laneId, scope);
+      const answer = { ...given, outcome: await this.redactions.withoutRedacted(tx, given.outcome) };
+      const { outcome, sent } = answer;
       crashPoint('settle.locked');
       // Before the database's time is read: measured after it, the slot could be free too early.
       const sinceMs = this.clock.monotonicMs() - answeredAtMs;

@@ -47,6 +47,13 @@ export interface CallbackConfig {
   readonly policy: CallbackPolicy;
 }
 
+/** How the chains of events are proved. */
+export interface AuditConfig {
+  readonly headIntervalMs: number;
+  /** An Ed25519 private key, PKCS #8 in PEM; null: heads are unsigned. */
+  readonly signingKey: Secret | null;
+}
+
 /** Everything the service is told from outside; read once, frozen, refused as a whole. */
 export interface AppConfig {
   readonly role: Role;
@@ -62,6 +69,7 @@ export interface AppConfig {
   readonly credentials: readonly CredentialConfig[];
   readonly policy: RetryPolicy;
   readonly callbacks: CallbackConfig;
+  readonly audit: AuditConfig;
   /** Classes for HSS codes that no public source explains, by code. */
   readonly errorClasses: ReadonlyMap<string, ErrorClass>;
   readonly maxOpenTargets: number;

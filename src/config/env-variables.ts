@@ -1,6 +1,7 @@
 import { defaultCallbackPolicy } from '../domain/callback.js';
 import { defaultRetryPolicy } from '../domain/retry-policy.js';
-import type { ErrorClass } from './app-config.js';
+import { auditKey, auditKeyFile } from './audit-key.js';
+import { errorClasses } from './error-classes.js';
 import { Secret } from './secret.js';
 import { signingSecrets, signingSecretsFile } from './signing-secrets.js';
 import { duration, oneOf, optional, required, text, variable, whole, type Parser } from './variable.js';
@@ -209,6 +210,22 @@ export const envVariables = {
     'how long after the end of its request a callback is tried',
     duration('0s', '30d'),
   ),
+  auditHeadInterval: variable(
+    'AUDIT_HEAD_INTERVAL',
+    '10m',
+    'how often a signed head of each chain of events that has grown is published',
+    duration('1s', '1d'),
+  ),
+  auditKey: optional(
+    'AUDIT_SIGNING_KEY',
+    'what heads are signed with, an Ed25519 private key in PEM or its base64 alone. Without it they are unsigned, and say so',
+    auditKey,
+  ),
+  auditKeyFile: optional(
+    'AUDIT_SIGNING_KEY_FILE',
+    'path of a file that holds it, instead of AUDIT_SIGNING_KEY',
+    auditKeyFile,
+  ),
 } as const;
 
 function flag(raw: string): ReturnType<Parser<boolean>> {
@@ -236,24 +253,4 @@ function url(...schemes: readonly string[]): Parser<Secret> {
     const isGood = schemes.some((scheme) => raw.startsWith(`${scheme}://`)) && URL.canParse(raw);
     return isGood ? { value: new Secret(raw) } : { mustBe: `a URL that starts with ${schemes.join(':// or ')}://` };
   };
-}
-
-const CLASSES: readonly ErrorClass[] = ['rejected_cluster', 'rejected_task', 'unavailable', 'unknown', 'blocked'];
-
-/** HSS codes only: what the gateway's codes mean is documented. */
-function errorClasses(raw: string): ReturnType<Parser<ReadonlyMap<string, ErrorClass>>> {
-  const pairs = raw
-    .split(',')
-    .map((pair) => pair.trim())
-    .filter((pair) => pair !== '');
-  const read = pairs.map((pair): [string, ErrorClass] | null => {
-    const [, code, word] = /^(HSS\.\d{4}|\d{8})\s*=\s*(\w+)$/.exec(pair) ?? [];
-    const errorClass = CLASSES.find((candidate) => candidate === word);
-    return code && errorClass ? [code, errorClass] : null;
-  });
-  const good = read.filter((pair) => pair !== null);
-  const isGood = good.length === read.length && new Set(good.map(([code]) => code)).size === good.length;
-  return isGood
-    ? { value: new Map(good) }
-    : { mustBe: `a list such as HSS.1021=rejected_task, each code once; classes are ${CLASSES.join(', ')}` };
 }

@@ -81,6 +81,9 @@ function contradictions(values: Partial<Values>): string[] {
   if (values.callbackSecrets && values.callbackSecretsFile) {
     found.push('CALLBACK_SECRETS_FILE: goes instead of CALLBACK_SECRETS: set one of the two');
   }
+  if (values.auditKey && values.auditKeyFile) {
+    found.push('AUDIT_SIGNING_KEY_FILE: goes instead of AUDIT_SIGNING_KEY: set one of the two');
+  }
   return found;
 }
 
@@ -96,6 +99,10 @@ function toConfig(values: Values, credentials: readonly CredentialConfig[]): App
     credentials,
     policy: toPolicy(values),
     callbacks: toCallbacks(values),
+    audit: Object.freeze({
+      headIntervalMs: values.auditHeadInterval,
+      signingKey: values.auditKey ?? values.auditKeyFile,
+    }),
     errorClasses: values.errorClasses,
     maxOpenTargets: values.maxOpenTargets,
     idempotencyRetentionMs: values.idempotencyRetention,

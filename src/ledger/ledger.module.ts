@@ -21,7 +21,10 @@ import { ReleasingLedger } from './releasing.js';
 import { RequestLedger } from './requests.js';
 import { FireLedger } from './schedule-fires.js';
 import { ScheduleLedger } from './schedules.js';
+import { SealHeadLedger } from './seal-heads.js';
+import { SealLedger } from './seals.js';
 import { SuspectLedger } from './suspects.js';
+import { RedactionLedger } from './redactions.js';
 import { WholeSetLedger } from './whole-sets.js';
 import { TakingBackLedger } from './taking-back.js';
 import { RetryOutcomeLedger } from './retry-outcomes.js';
@@ -50,9 +53,12 @@ const parts = [
   ListingWishes,
   LookupLedger,
   OverdueLedger,
+  RedactionLedger,
   ReleasingLedger,
   RequestLedger,
   ScheduleLedger,
+  SealHeadLedger,
+  SealLedger,
   SuspectLedger,
   RetryOutcomeLedger,
   RollupLedger,

@@ -216,7 +216,7 @@ export class VerdictLedger {
 /** An end, another round after the pause, or due at once: each target by its own, and what was said of its scan items. */
 const takeEffect = (now: Date, pauseMs: number): Prisma.Sql => Prisma.sql`
       fate AS MATERIALIZED (
-        SELECT *, CASE WHEN result IS NULL THEN 'due' WHEN result = 'scan_failed' AND may_go_on THEN 'round' ELSE 'end' END AS fate
+        SELECT *, unredacted(text) AS said, CASE WHEN result IS NULL THEN 'due' WHEN result = 'scan_failed' AND may_go_on THEN 'round' ELSE 'end' END AS fate
           FROM mine),
       moved AS (
         UPDATE target AS t
@@ -228,12 +228,13 @@ const takeEffect = (now: Date, pauseMs: number): Prisma.Sql => Prisma.sql`
                result = CASE WHEN fate = 'end' THEN fate.result END::target_result,
                reason_code = CASE WHEN fate = 'end' THEN CASE fate.result WHEN 'succeeded' THEN 'scanned' WHEN 'not_found' THEN 'not_listed'
                                                                            ELSE fate.result END END,
-               reason_text = CASE WHEN fate = 'end' THEN fate.text END
+               reason_text = CASE WHEN fate = 'end' THEN fate.said END
           FROM fate WHERE t.id = fate.id
         RETURNING t.request_id, fate.was, coalesce(t.result::text, 'waiting') AS came),
       items AS (
         INSERT INTO scan_item (target_id, round, call_id, scan_type, status, reason)
-        SELECT fate.id, fate.round, fate.told_by, item.type, item.status, item.reason
+        SELECT fate.id, fate.round, fate.told_by, item.type, item.status,
+               CASE WHEN fate.said IS DISTINCT FROM fate.text THEN fate.said ELSE unredacted(item.reason) END
           FROM fate CROSS JOIN jsonb_to_recordset(fate.items) AS item (type text, status text, reason text)
          WHERE fate.result IS NOT NULL ORDER BY fate.id, item.type
         ON CONFLICT DO NOTHING)`;

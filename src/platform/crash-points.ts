@@ -35,6 +35,8 @@ export const CRASH_POINTS = [
   'callback.committed',
   'callback.answered',
   'callback.settled',
+  'seal.written',
+  'seal.committed',
   'stop.begun',
   'stop.drained',
 ] as const;

@@ -1,5 +1,6 @@
 import { errorCode } from '../platform/database/connect.js';
 import { applyMigrations, MigrationFailed, migrationsDir } from '../platform/database/migrate.js';
+import { auditKeyOf } from './audit-key.js';
 import { callbackSecret } from './callback-secret.js';
 import { checkEnv } from './check-env.js';
 import { DataFolder } from './data-folder.js';
@@ -55,6 +56,7 @@ export async function quickstart(parts: QuickstartParts, options: QuickstartOpti
   const brought = {
     DATABASE_URL: databaseUrl,
     CREDENTIALS_FILE: credentialsFile,
+    ...(await auditKeyOf(folder, env)),
     ...(await callbackSecret(folder, env)),
   };
   report('Starting the service');

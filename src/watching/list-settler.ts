@@ -7,6 +7,7 @@ import type { CallOutcome, ThrottlePolicy } from '../domain/call-outcome.js';
 import { decide } from '../domain/decide.js';
 import { ChoosingLedger } from '../ledger/choosing.js';
 import { LaneLedger } from '../ledger/lanes.js';
+import { RedactionLedger } from '../ledger/redactions.js';
 import { ListCallLedger } from '../ledger/list-calls.js';
 import { crashPoint } from '../platform/crash-points.js';
 import { PrismaService, type Tx } from '../platform/prisma/prisma.service.js';
@@ -29,15 +30,20 @@ export class ListSettler {
     private readonly laneSettler: LaneSettler,
     private readonly choosing: ChoosingLedger,
     private readonly lists: ListCallLedger,
+    private readonly redactions: RedactionLedger,
   ) {}
 
-  settle(lane: Lane, started: StartedList, answer: ListCallAnswer): Promise<ListSettled> {
+  settle(lane: Lane, started: StartedList, given: ListCallAnswer): Promise<ListSettled> {
     const { job } = started;
-    const { outcome } = answer;
+    const { outcome } = given;
     const scope: ThrottlePolicy = outcome.kind === 'throttled' ? outcome.policy : 'user';
     return this.prisma.transact(async (tx) => {
       await this.lanes.lock(tx, lane.id, scope);
       if (job.scanTaskId !== null) await this.choosing.awaitTask(tx, job.scanTaskId);
+      const answer: ListCallAnswer = {
+        ...given,
+        outcome: await this.redactions.withoutRedacted(tx, given.outcome),
+      } as ListCallAnswer;
       const ended = await this.endListCall(tx, lane, started, answer);
       if (!ended) return { finishedRequests: [], alarm: false };
       crashPoint('list.ended');

@@ -369,6 +369,7 @@ function aConfig(url: string, credentials: readonly CredentialConfig[], policy: 
     workerConcurrency: 8,
     shutdownGraceMs: 1_000,
     callbacks: { secrets: [], allowPrivate: true, concurrency: 16, timeoutMs: 1_000, policy: defaultCallbackPolicy },
+    audit: { headIntervalMs: 600_000, signingKey: null },
     logLevel: 'silent',
   };
 }

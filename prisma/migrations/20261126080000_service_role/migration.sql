@@ -39,7 +39,7 @@ BEGIN
     SELECT relname FROM pg_class
      WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p') AND NOT relispartition AND relname <> '_prisma_migrations'
   LOOP
-    IF name IN ('event', 'event_seal') THEN
+    IF name IN ('event', 'event_seal', 'seal_head', 'seal_key') THEN
       EXECUTE format('GRANT SELECT, INSERT ON %I TO rescan_service', name);
     ELSE
       EXECUTE format('GRANT SELECT, INSERT, UPDATE, DELETE ON %I TO rescan_service', name);

@@ -34,6 +34,14 @@ export class PathClusterId implements PipeTransform<string, string> {
   }
 }
 
+/** A SHA-256 in a path, in hex. */
+export class PathSha256 implements PipeTransform<string, string> {
+  transform(value: string): string {
+    if (!/^[0-9a-f]{64}$/i.test(value)) throw noSuchThing();
+    return value.toLowerCase();
+  }
+}
+
 /** The same text for every way of not being there, another project's included, so that it gives nothing away. */
 export function noSuchThing(): DomainError {
   return new DomainError('not_found', 'There is no such thing, or it is not one of yours.');

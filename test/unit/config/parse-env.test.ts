@@ -1,3 +1,4 @@
+import { generateKeyPairSync } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -32,6 +33,13 @@ afterAll(() => rmSync(folder, { recursive: true }));
 const DATABASE_URL = 'postgresql://u:hidden@localhost/rescan';
 const least = { DATABASE_URL, CREDENTIALS_FILE, HSS_AK: 'AK1' };
 
+const SIGNING_KEY = aSigningKey();
+
+function aSigningKey(): { pem: string; base64: string } {
+  const pem = generateKeyPairSync('ed25519').privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
+  return { pem, base64: pem.split('\n')[1] ?? '' };
+}
+
 function problemsOf(env: Record<string, string | undefined>): readonly string[] {
   try {
     parseEnv(env);
@@ -60,6 +68,7 @@ describe('the environment', () => {
         timeoutMs: 10_000,
         policy: defaultCallbackPolicy,
       },
+      audit: { headIntervalMs: 600_000, signingKey: null },
       maxOpenTargets: 1_000_000,
       idempotencyRetentionMs: 30 * 86_400_000,
       sweepMs: 1_000,
@@ -93,6 +102,9 @@ describe('the environment', () => {
     [{ REDIS_EVICTION: 'warn' }, (c) => c.redisEviction, 'warn'],
     [{ START_TIMEOUT: '2m' }, (c) => c.startTimeoutMs, 120_000],
     [{ LOG_LEVEL: 'silent' }, (c) => c.logLevel, 'silent'],
+    [{ AUDIT_HEAD_INTERVAL: '1m' }, (c) => c.audit.headIntervalMs, 60_000],
+    [{ AUDIT_SIGNING_KEY: SIGNING_KEY.pem }, (c) => c.audit.signingKey?.reveal(), SIGNING_KEY.pem.trim()],
+    [{ AUDIT_SIGNING_KEY: SIGNING_KEY.base64 }, (c) => c.audit.signingKey?.reveal(), SIGNING_KEY.pem.trim()],
     [
       { HSS_ERROR_CLASSES: 'HSS.1021=rejected_task, HSS.1019=unavailable,00000012=blocked,' },
       (c) => [...c.errorClasses],

@@ -1,0 +1,97 @@
+import { eventFields, type EventRow } from '../domain/sealed-event.js';
+import type { SealHead } from '../domain/seal-head.js';
+import { Prisma } from '../generated/prisma/client.js';
+import { EVENT_COLUMNS } from '../platform/prisma/event-columns.js';
+import type { PrismaService } from '../platform/prisma/prisma.service.js';
+import type { Anchor, FoundLink } from './chain-check.js';
+
+const PAGE = 1_000;
+const LOOKED_AT = 10_000;
+
+type StoredLink = FoundLink & { readonly head: SealHead | undefined };
+
+type LinkRow = Pick<FoundLink, 'eventId' | 'hash'> & { seq: bigint } & (EventRow | { [K in keyof EventRow]: null });
+
+/** Reads chains and events of a database, a page at a time, with nothing but plain selects: what runs in it may be tampered with as well. */
+export class SealedRows {
+  constructor(private readonly prisma: PrismaService) {}
+
+  /** Every project that has a chain, or had one, with what else in the database says how it ended. */
+  async *chains(): AsyncGenerator<{ projectId: string; anchors: readonly Anchor[] }> {
+    for (let after: string | null = null; ;) {
+      const beyond: Prisma.Sql = after === null ? Prisma.sql`true` : Prisma.sql`project_id > ${after}`;
+      const [row]: { projectId: string | null }[] = await this.prisma.$queryRaw`
+        SELECT least((SELECT min(project_id) FROM event_seal WHERE ${beyond}),
+                     (SELECT min(project_id) FROM seal_chain WHERE ${beyond}),
+                     (SELECT min(project_id) FROM seal_head WHERE ${beyond})) AS "projectId"`;
+      const projectId = row?.projectId ?? null;
+      if (projectId === null) return;
+      after = projectId;
+      yield { projectId, anchors: await this.endsOf(projectId) };
+    }
+  }
+
+  private async endsOf(projectId: string): Promise<Anchor[]> {
+    const rows = await this.prisma.$queryRaw<(Omit<Anchor, 'seq'> & { seq: bigint })[]>`
+      SELECT seq, encode(hash, 'hex') AS hash, 'the end that the database has recorded' AS from FROM seal_chain
+       WHERE project_id = ${projectId}
+       UNION ALL
+      (SELECT seq, encode(hash, 'hex'), 'the last head in the database' FROM seal_head
+        WHERE project_id = ${projectId} ORDER BY seq DESC LIMIT 1)`;
+    return rows.map((row) => ({ ...row, seq: Number(row.seq) }));
+  }
+
+  /** In the order of seq, with the heads that the database itself keeps. */
+  async *links(projectId: string): AsyncGenerator<StoredLink> {
+    let after = { seq: 0n, eventId: '00000000-0000-0000-0000-000000000000' };
+    for (;;) {
+      const rows = await this.prisma.$queryRaw<LinkRow[]>`
+        SELECT s.seq, s.event_id AS "eventId", encode(s.hash, 'hex') AS hash, ${EVENT_COLUMNS}
+          FROM event_seal AS s LEFT JOIN event AS e ON e.id = s.event_id
+         WHERE s.project_id = ${projectId} AND (s.seq, s.event_id) > (${after.seq}::bigint, ${after.eventId}::uuid)
+         ORDER BY s.seq, s.event_id LIMIT ${PAGE}::int`;
+      const last = rows.at(-1);
+      const heads = last ? await this.headsOf(projectId, after.seq, last.seq) : new Map<number, SealHead>();
+      for (const row of rows) {
+        const link = toLink(projectId, row);
+        yield { ...link, head: heads.get(link.seq) };
+      }
+      if (rows.length < PAGE || !last) return;
+      after = last;
+    }
+  }
+
+  /** Of the links after one seq up to another: no more than there are links. */
+  private async headsOf(projectId: string, after: bigint, upTo: bigint): Promise<Map<number, SealHead>> {
+    const rows = await this.prisma.$queryRaw<(Omit<SealHead, 'seq' | 'at'> & { seq: bigint; at: Date })[]>`
+      SELECT project_id AS "projectId", seq, encode(hash, 'hex') AS hash, at, key_id AS "keyId",
+             translate(encode(signature, 'base64'), E'\n', '') AS signature
+        FROM seal_head WHERE project_id = ${projectId} AND seq > ${after}::bigint AND seq <= ${upTo}::bigint
+       ORDER BY seq LIMIT ${PAGE}::int`;
+    return new Map(rows.map((row) => [Number(row.seq), { ...row, seq: Number(row.seq), at: row.at.toISOString() }]));
+  }
+
+  /** The first event, in the order of sealing, that should be sealed by now and is not. */
+  async unsealed(): Promise<{ id: string; projectId: string } | null> {
+    let after = { tx: '0', id: '00000000-0000-0000-0000-000000000000' };
+    for (;;) {
+      const rows = await this.prisma.$queryRaw<{ tx: string; id: string; projectId: string; isSealed: boolean }[]>`
+        SELECT e.tx::text AS tx, e.id, coalesce(e.project_id, '') AS "projectId",
+               EXISTS (SELECT 1 FROM event_seal AS s WHERE s.event_id = e.id) AS "isSealed"
+          FROM event AS e
+         WHERE (e.tx, e.id) > (${after.tx}::xid8, ${after.id}::uuid)
+           AND (e.tx, e.id) <= ((SELECT tx FROM seal_progress), (SELECT event_id FROM seal_progress))
+           AND (SELECT walk_id FROM seal_progress) IS NULL
+         ORDER BY e.tx, e.id LIMIT ${LOOKED_AT}::int`;
+      const open = rows.find(({ isSealed }) => !isSealed);
+      if (open) return { id: open.id, projectId: open.projectId };
+      const last = rows.at(-1);
+      if (rows.length < LOOKED_AT || !last) return null;
+      after = last;
+    }
+  }
+}
+
+function toLink(projectId: string, { seq, eventId, hash, ...row }: LinkRow): FoundLink {
+  return { projectId, seq: Number(seq), eventId, hash, event: row.id === null ? null : eventFields(row) };
+}
