@@ -2,7 +2,7 @@ import { CALL_STATES } from '../domain/call.js';
 import { CALL_EFFECTS } from '../domain/verdict.js';
 import { Prisma } from '../generated/prisma/client.js';
 import type { Principal } from '../security/principal.js';
-import type { CallQueryDto } from './call-query.dto.js';
+import { CallQueryDto } from './call-query.dto.js';
 import {
   allOf,
   isSeen,

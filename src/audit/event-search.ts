@@ -1,6 +1,6 @@
 import { Prisma } from '../generated/prisma/client.js';
 import type { Principal } from '../security/principal.js';
-import type { EventQueryDto } from './event-query.dto.js';
+import { EventQueryDto } from './event-query.dto.js';
 import {
   allOf,
   idRange,

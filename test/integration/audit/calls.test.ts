@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { CallReader } from '../../../src/audit/call-reader.js';
-import type { CallQueryDto } from '../../../src/audit/call-query.dto.js';
-import type { CallDto } from '../../../src/audit/call.dto.js';
+import { CallQueryDto } from '../../../src/audit/call-query.dto.js';
+import { CallDto } from '../../../src/audit/call.dto.js';
 import { noEvidence, type CallOutcome } from '../../../src/domain/call-outcome.js';
 import type { Page } from '../../../src/platform/http/page.js';
 import type { Principal } from '../../../src/security/principal.js';

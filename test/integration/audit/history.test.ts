@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { ClusterHistoryReader } from '../../../src/audit/cluster-history-reader.js';
-import type { EventDto } from '../../../src/audit/event.dto.js';
-import type { EventQueryDto } from '../../../src/audit/event-query.dto.js';
+import { EventDto } from '../../../src/audit/event.dto.js';
+import { EventQueryDto } from '../../../src/audit/event-query.dto.js';
 import { EventReader } from '../../../src/audit/event-reader.js';
 import type { Page } from '../../../src/platform/http/page.js';
 import type { Principal } from '../../../src/security/principal.js';

@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type pg from 'pg';
 import { CallReader } from '../../../src/audit/call-reader.js';
-import type { CallQueryDto } from '../../../src/audit/call-query.dto.js';
+import { CallQueryDto } from '../../../src/audit/call-query.dto.js';
 import { ClusterHistoryReader } from '../../../src/audit/cluster-history-reader.js';
-import type { EventQueryDto } from '../../../src/audit/event-query.dto.js';
+import { EventQueryDto } from '../../../src/audit/event-query.dto.js';
 import { EventReader } from '../../../src/audit/event-reader.js';
 import { connectWithin } from '../../../src/platform/database/connect.js';
 import type { Principal } from '../../../src/security/principal.js';
