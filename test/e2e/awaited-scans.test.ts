@@ -15,6 +15,7 @@ const task = { projectId: 'project-1', taskId: 'scanning-task', clusterIds: ['ot
 
 let rig: ServiceRig;
 let team: ApiClient;
+let operator: ApiClient;
 let doomed: ServiceProcess;
 
 beforeAll(async () => {
@@ -32,8 +33,15 @@ beforeAll(async () => {
   const [api, worker] = await Promise.all([rig.start({ ROLE: 'api' }), rig.start({ ROLE: 'worker' })]);
   doomed = worker;
   team = await rig.client({ of: api });
+  operator = await rig.operator({ of: api });
 });
 afterAll(() => rig.close());
+
+/** A paused project is read for, and nothing leaves for it. */
+async function pause(paused: boolean): Promise<void> {
+  const answer = await operator.send('PUT', `/v1/projects/${task.projectId}/pause`, { paused });
+  expect(answer).toMatchObject({ status: 200, body: { paused } });
+}
 
 /** A RetryTask that the service knows nothing of. */
 async function retryElsewhere(...clusterIds: string[]): Promise<void> {
@@ -64,8 +72,7 @@ describe('clusters that scan already when they are asked for', () => {
     await retryElsewhere('well', 'ill');
     rig.simulator.controls.clearLedger();
 
-    const operator = await rig.operator();
-    await operator.send('PUT', `/v1/projects/${task.projectId}/pause`, { paused: true });
+    await pause(true);
     const { id } = await team.submit(retryOf(task));
     // Whoever wants the whole task has it listed.
     await team.submit(retryAllOf(task));
@@ -77,7 +84,7 @@ describe('clusters that scan already when they are asked for', () => {
     });
     await doomed.kill();
     await rig.start({ ROLE: 'worker' });
-    await operator.send('PUT', `/v1/projects/${task.projectId}/pause`, { paused: false });
+    await pause(false);
     await team.until(id, ({ counts }) => counts.accepted === 1 && counts.waiting === 2);
     expect(timesSent(retryCalls(rig.simulator))).toEqual(new Map([['other', 1]]));
 
@@ -89,5 +96,6 @@ describe('clusters that scan already when they are asked for', () => {
     expect(well).toMatchObject({ result: 'not_failed', reason: { code: 'scanned_already' }, callIds: [], attempts: 0 });
     expect([ill, other]).toEqual(Array(2).fill(expect.objectContaining({ result: 'succeeded', round: 1 })));
     expect(Object.fromEntries(timesSent(retryCalls(rig.simulator)))).toEqual({ ill: 1, other: 1 });
-  });
+    // It starts a second worker on the way.
+  }, 60_000);
 });
