@@ -1,5 +1,5 @@
 import { Controller, Get, Param, Query } from '@nestjs/common';
-import { ApiBearerAuth, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
+import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { ApiProblems } from '../platform/http/api-problems.js';
 import { PageQueryDto } from '../platform/http/page-query.dto.js';
 import { PathClusterId, PathUuid } from '../platform/http/path-id.js';
@@ -12,7 +12,6 @@ import { EventQueryDto } from './event-query.dto.js';
 import { EventReader } from './event-reader.js';
 
 @ApiTags('audit')
-@ApiBearerAuth()
 @ApiProblems(400, 401, 403, 404, 503)
 @NeedsScope('audit:read')
 @Controller('v1/audit')

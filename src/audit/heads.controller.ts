@@ -1,5 +1,5 @@
 import { Controller, Get, Query } from '@nestjs/common';
-import { ApiBearerAuth, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
+import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { ApiProblems } from '../platform/http/api-problems.js';
 import type { Principal } from '../security/principal.js';
 import { Caller, NeedsScope } from '../security/route-access.js';
@@ -7,7 +7,6 @@ import { HeadKeyListDto, HeadPageDto, HeadQueryDto } from './head.dto.js';
 import { HeadReader } from './head-reader.js';
 
 @ApiTags('audit')
-@ApiBearerAuth()
 @ApiProblems(401, 403, 503)
 @NeedsScope('audit:read')
 @Controller('v1/audit')

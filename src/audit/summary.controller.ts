@@ -1,5 +1,5 @@
 import { Controller, Get, Query } from '@nestjs/common';
-import { ApiBearerAuth, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
+import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { ApiProblems } from '../platform/http/api-problems.js';
 import type { Principal } from '../security/principal.js';
 import { Caller, NeedsScope } from '../security/route-access.js';
@@ -7,7 +7,6 @@ import { SummaryDto, SummaryQueryDto } from './summary.dto.js';
 import { SummaryReader } from './summary-reader.js';
 
 @ApiTags('audit')
-@ApiBearerAuth()
 @ApiProblems(400, 401, 403, 404, 503)
 @NeedsScope('audit:read')
 @Controller('v1/audit/summary')

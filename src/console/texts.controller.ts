@@ -1,5 +1,5 @@
 import { Body, Controller, HttpCode, HttpStatus, Param, Post } from '@nestjs/common';
-import { ApiBearerAuth, ApiNoContentResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
+import { ApiNoContentResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { RedactionLedger } from '../ledger/redactions.js';
 import { ApiProblems } from '../platform/http/api-problems.js';
 import { noSuchThing, PathSha256 } from '../platform/http/path-id.js';
@@ -8,7 +8,6 @@ import { Caller, NeedsScope } from '../security/route-access.js';
 import { RedactTextDto } from './redact-text.dto.js';
 
 @ApiTags('audit')
-@ApiBearerAuth()
 @ApiProblems(400, 401, 403, 404, 415, 503)
 @Controller('v1/audit/texts')
 export class TextsController {

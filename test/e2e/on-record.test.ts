@@ -79,9 +79,12 @@ describe('what callers and operators do', () => {
 
   it('is all that can be done: no writing route is missing above or here', async () => {
     const shown = WRITING.map(([route]) => route.replace(/\{\w+\}|main\.retryTask|project-1/, '{id}'));
-    const elsewhere = ['schedules/{id}/fire', 'requests/{id}/replay', 'calls/{id}/resolve'].map(
-      (path) => `POST /v1/${path}`,
-    );
+    const elsewhere = [
+      'schedules/{id}/fire',
+      'requests/{id}/replay',
+      'calls/{id}/resolve',
+      'audit/texts/{hash}/redact',
+    ].map((path) => `POST /v1/${path}`);
     const { body } = await operator.get('/openapi.json');
     const routes = Object.entries<object>(body.paths).flatMap(([path, methods]) =>
       Object.keys(methods).map((method) => `${method.toUpperCase()} ${path}`),
@@ -94,6 +97,21 @@ describe('what callers and operators do', () => {
     expect(await events(`kind = 'schedule.fired' AND schedule_id = '${schedule}'`)).toMatchObject([
       { actor: 'operator', project_id: 'project-1', data: { kind: 'manual' } },
     ]);
+  });
+
+  it('a text that is redacted is gone, and its hash tells which it was', async () => {
+    const [text] = await rig.query<{ hash: string }>(
+      "INSERT INTO event_text (hash, text) VALUES (text_hash('said'), 'said') RETURNING encode(hash, 'hex') AS hash",
+    );
+    const hash = text?.hash ?? '';
+    const redact = (reason?: string) => operator.post(`/v1/audit/texts/${hash}/redact`, { reason });
+    expect((await redact()).status).toBe(400);
+    expect([(await redact('a name')).status, (await redact('again')).status]).toEqual([204, 204]);
+    expect((await operator.post(`/v1/audit/texts/${'0'.repeat(64)}/redact`, { reason: 'a name' })).status).toBe(404);
+    expect(await events("kind = 'text.redacted'")).toMatchObject([
+      { actor: 'operator', data: { hash, reason: 'a name' } },
+    ]);
+    expect(await rig.query("SELECT text FROM event_text WHERE hash = text_hash('said')")).toEqual([{ text: null }]);
   });
 
   it('a replay names what it repeats', async () => {

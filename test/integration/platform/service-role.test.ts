@@ -14,7 +14,7 @@ const DENIED = /permission denied|must be owner/;
 const say = (statement: string): Promise<unknown> => world.prisma.$executeRawUnsafe(statement);
 
 describe('the connection of the service', () => {
-  const forbidden = ['event', 'event_seal'].flatMap((table) => [
+  const forbidden = ['event', 'event_seal', 'seal_head', 'seal_key'].flatMap((table) => [
     `UPDATE ${table} SET event_id = NULL`.replace('event SET event_id', 'event SET actor'),
     `DELETE FROM ${table}`,
     `TRUNCATE ${table}`,
@@ -56,6 +56,8 @@ describe('the connection of the service', () => {
     expect(appendOnly).toEqual([
       { name: 'event', rights: 'r,a' },
       { name: 'event_seal', rights: 'r,a' },
+      { name: 'seal_head', rights: 'r,a' },
+      { name: 'seal_key', rights: 'r,a' },
     ]);
     expect(await world.prisma.$queryRaw`SELECT ensure_partitions(4) > 0 AS made`).toEqual([{ made: true }]);
     const [part] = await world.prisma.$queryRaw<{ may: boolean }[]>`
