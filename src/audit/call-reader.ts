@@ -8,7 +8,7 @@ import { mayTouch, type Principal } from '../security/principal.js';
 import { CallDto, CallTargetDto } from './call.dto.js';
 import { CallQueryDto } from './call-query.dto.js';
 
-const COLUMNS = Prisma.sql`
+export const CALL_COLUMNS = Prisma.sql`
   c.id, c.lane_id AS lane, c.credential, c.project_id AS "projectId", s.enterprise_project_id AS "enterpriseProjectId",
   s.task_id AS "taskId", c.range_type::text AS "rangeType", c.cluster_count AS "clusterCount", c.state::text AS state,
   c.started_at AS "startedAt", c.lease_until AS "leaseUntil", c.finished_at AS "finishedAt",
@@ -25,7 +25,7 @@ export class CallReader {
   /** @throws DomainError `not_found`, also for what belongs to other projects */
   async find(id: string, principal: Principal): Promise<CallDto> {
     const [call] = await this.prisma.$queryRaw<CallDto[]>`
-      SELECT ${COLUMNS} FROM call AS c JOIN scan_task AS s ON s.id = c.scan_task_id WHERE c.id = ${id}::uuid`;
+      SELECT ${CALL_COLUMNS} FROM call AS c JOIN scan_task AS s ON s.id = c.scan_task_id WHERE c.id = ${id}::uuid`;
     if (!call || !mayTouch(principal, call.projectId)) throw noSuchThing();
     return call;
   }
@@ -72,7 +72,7 @@ export class CallReader {
     );
     const where = all.length > 0 ? Prisma.sql`WHERE ${Prisma.join(all, ' AND ')}` : Prisma.empty;
     const calls = await this.prisma.$queryRaw<CallDto[]>`
-      SELECT ${COLUMNS} FROM call AS c JOIN scan_task AS s ON s.id = c.scan_task_id ${where}
+      SELECT ${CALL_COLUMNS} FROM call AS c JOIN scan_task AS s ON s.id = c.scan_task_id ${where}
        ORDER BY c.id DESC LIMIT ${limit + 1}::int`;
     return toPage(calls, limit, ({ id }) => id);
   }

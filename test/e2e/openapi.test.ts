@@ -31,6 +31,7 @@ const ROUTES = [
   'GET /v1/calls/{id}/targets',
   'POST /v1/calls/{id}/resolve',
   'GET /v1/retry-outcomes',
+  'GET /v1/audit/export',
   'GET /v1/lanes',
   'PATCH /v1/lanes/{id}',
   'POST /v1/lanes/{id}/pause',

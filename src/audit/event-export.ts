@@ -1,0 +1,88 @@
+import { Injectable } from '@nestjs/common';
+import { Prisma } from '../generated/prisma/client.js';
+import { ID_LENGTH, isUpstreamId } from '../platform/http/ids.js';
+import { decodeCursor, encodeCursor } from '../platform/http/page.js';
+import { PrismaService } from '../platform/prisma/prisma.service.js';
+import { EVENT_COLUMNS, toCanonicalEvent, type CanonicalEvent } from './canonical-event.js';
+import {
+  scopeOf,
+  within,
+  type ExportFilter,
+  type ExportPage,
+  type ExportScope,
+  type ExportSource,
+} from './export-scope.js';
+
+/** Of `data` in a page, as it is stored: the end of 100,000 targets is one event. */
+const PAGE_BYTES = 1024 * 1024;
+
+interface SealedRow extends CanonicalEvent {
+  readonly chain: string;
+  readonly seq: bigint;
+  readonly hash: string;
+  readonly wanted: boolean;
+}
+
+/** Sealed events, chain by chain ('': that of no project), in the order of their seals. What is not sealed yet is left out. */
+@Injectable()
+export class EventExport implements ExportSource {
+  readonly columns = [
+    ...[
+      'projectId',
+      'seq',
+      'eventId',
+      'hash',
+      'event.at',
+      'event.kind',
+      'event.actor',
+      'event.keyId',
+      'event.requestId',
+    ],
+    ...['event.callId', 'event.laneId', 'event.scheduleId', 'event.textHash', 'event.data', 'cursor'],
+  ];
+
+  constructor(private readonly prisma: PrismaService) {}
+
+  keyOf(cursor: string | undefined): string | null {
+    return decodeCursor(cursor, (key) => {
+      const [project = '', seq = '', ...more] = key.split(' ');
+      return (
+        more.length === 0 && (project === '' || isUpstreamId(project, ID_LENGTH.project)) && /^[1-9]\d{0,17}$/.test(seq)
+      );
+    });
+  }
+
+  scope(filter: ExportFilter): Promise<ExportScope> {
+    return Promise.resolve(scopeOf(filter));
+  }
+
+  async page(scope: ExportScope, after: string | null, limit: number): Promise<ExportPage> {
+    const [project, seq] = (after ?? ' 0').split(' ') as [string, string];
+    const { projects } = scope;
+    const own = projects === '*' ? Prisma.sql`true` : Prisma.sql`project_id = ANY(${[...projects]}::text[])`;
+    const size = Prisma.sql`pg_column_size(e.data)`;
+    const rows = await this.prisma.$queryRaw<SealedRow[]>`
+      SELECT * FROM (
+        SELECT s.project_id AS chain, s.seq, encode(s.hash, 'hex') AS hash, ${within(Prisma.sql`e.at`, scope)} AS wanted,
+               sum(${size}) OVER (ORDER BY s.project_id, s.seq) - ${size} AS before, ${EVENT_COLUMNS}
+          FROM (SELECT * FROM event_seal
+                 WHERE (project_id, seq) > (${project}, ${seq}::bigint) AND ${own}
+                   AND event_id >= ${scope.idsFrom}::uuid AND event_id < ${scope.idsBelow}::uuid
+                 ORDER BY project_id, seq LIMIT ${limit}::int) AS s
+          CROSS JOIN LATERAL (SELECT * FROM event WHERE event.id = s.event_id OFFSET 0) AS e) AS sealed
+       WHERE before < ${PAGE_BYTES}::int ORDER BY chain, seq`;
+    const last = rows.at(-1);
+    return { rows: rows.filter(({ wanted }) => wanted).map(toRow), last: last ? keyOf(last) : null };
+  }
+}
+
+const keyOf = ({ chain, seq }: SealedRow): string => `${chain} ${seq}`;
+
+const toRow = (row: SealedRow) => ({
+  projectId: row.chain,
+  seq: Number(row.seq),
+  eventId: row.id,
+  hash: row.hash,
+  event: toCanonicalEvent(row),
+  cursor: encodeCursor(keyOf(row)),
+});

@@ -1,0 +1,92 @@
+import { Prisma } from '../generated/prisma/client.js';
+import type { PrismaService } from '../platform/prisma/prisma.service.js';
+import { idHorizon } from './horizon.js';
+
+/** Ids carry the time of the database's clock, columns the service's: an id is this close to its row's time, transaction included. */
+const SLACK_MS = 5 * 60_000;
+export const FIRST_ID = '00000000-0000-0000-0000-000000000000';
+const BEYOND_IDS = 'ffffffff-ffff-ffff-ffff-ffffffffffff';
+
+export const EXPORT_KINDS = ['calls', 'targets', 'events'] as const;
+export type ExportKind = (typeof EXPORT_KINDS)[number];
+
+export interface ExportFilter {
+  /** Those that the caller may see, and asked for. */
+  readonly projects: readonly string[] | '*';
+  readonly since: Date | null;
+  readonly until: Date | null;
+}
+
+/** What one export covers, from its beginning to its end. */
+export interface ExportScope extends ExportFilter {
+  /** Ids from this one on, and below that one: they bound what is read, and `since` and `until` cut it exactly. */
+  readonly idsFrom: string;
+  readonly idsBelow: string;
+}
+
+/** One page of an export; an empty one is its end. */
+export interface ExportPage {
+  readonly rows: readonly ExportRow[];
+  /** After which key the next page begins; null for an empty page. Rows that it looked at and left out count. */
+  readonly last: string | null;
+}
+
+export interface ExportRow {
+  readonly [column: string]: unknown;
+  /** Where an export goes on after this row. */
+  readonly cursor: string;
+}
+
+/** One kind of what can be exported, in an order in which nothing appears before what was read. */
+export interface ExportSource {
+  /** Those of CSV, in their order; `a.b` is the field b of a. */
+  readonly columns: readonly string[];
+  /** @throws DomainError `bad_cursor` */
+  keyOf(cursor: string | undefined): string | null;
+  scope(filter: ExportFilter): Promise<ExportScope>;
+  page(scope: ExportScope, after: string | null, limit: number): Promise<ExportPage>;
+}
+
+/** Of rows that are exported in the order of their UUIDv7, none of which can appear below the horizon any more. */
+export async function scopeBelowHorizon(prisma: PrismaService, filter: ExportFilter): Promise<ExportScope> {
+  const scope = scopeOf(filter);
+  const horizon = await idHorizon(prisma);
+  return { ...scope, idsBelow: horizon < scope.idsBelow ? horizon : scope.idsBelow };
+}
+
+export function scopeOf(filter: ExportFilter): ExportScope {
+  const { since, until } = filter;
+  return {
+    ...filter,
+    idsFrom: since === null ? FIRST_ID : idAt(since.getTime() - SLACK_MS),
+    idsBelow: until === null ? BEYOND_IDS : idAt(until.getTime() + SLACK_MS),
+  };
+}
+
+/** The least UUIDv7 of a millisecond. */
+function idAt(ms: number): string {
+  const hex = Math.max(0, ms).toString(16).padStart(12, '0');
+  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}${FIRST_ID.slice(13)}`;
+}
+
+/** Of a moment in a column. */
+export function within(column: Prisma.Sql, { since, until }: ExportFilter): Prisma.Sql {
+  return Prisma.sql`(${column} >= coalesce(${since}::timestamptz, '-infinity') AND ${column} < coalesce(${until}::timestamptz, 'infinity'))`;
+}
+
+/**
+ * `SELECT <columns> FROM <table> WHERE <bounds>` in the order of ids, at most `limit`. Each project is probed by itself: no index has the
+ * rows of several projects in the order of their ids.
+ */
+export function inOrderOfIds(
+  { projects }: ExportFilter,
+  part: { columns: Prisma.Sql; table: Prisma.Sql; bounds: Prisma.Sql },
+  limit: number,
+): Prisma.Sql {
+  const { columns, table, bounds } = part;
+  const end = Prisma.sql`ORDER BY id LIMIT ${limit}::int`;
+  if (projects === '*') return Prisma.sql`SELECT ${columns} FROM ${table} WHERE ${bounds} ${end}`;
+  return Prisma.sql`
+    SELECT probed.* FROM unnest(${[...projects]}::text[]) AS own (project)
+      CROSS JOIN LATERAL (SELECT ${columns} FROM ${table} WHERE project_id = own.project AND ${bounds} ${end}) AS probed ${end}`;
+}

@@ -1,0 +1,68 @@
+import { Controller, Get, Query, Req, Res, StreamableFile } from '@nestjs/common';
+import { ApiBearerAuth, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { Readable } from 'node:stream';
+import { ApiProblems } from '../platform/http/api-problems.js';
+import type { Principal } from '../security/principal.js';
+import { Caller, NeedsScope } from '../security/route-access.js';
+import { Exporter } from './exporter.js';
+import { MEDIA_TYPES } from './export-format.js';
+import { ExportQueryDto } from './export-query.dto.js';
+
+@ApiTags('audit')
+@ApiBearerAuth()
+@ApiProblems(400, 401, 403, 404, 429, 503)
+@NeedsScope('audit:read')
+@Controller('v1/audit/export')
+export class ExportController {
+  constructor(private readonly exporter: Exporter) {}
+
+  @Get()
+  @ApiOperation({
+    operationId: 'exportRecord',
+    summary: 'All calls, targets or sealed events of your projects, as a stream that can be resumed',
+  })
+  @ApiOkResponse({
+    description:
+      'An answer that breaks off, instead of ending, is not all: ask again with the cursor of its last whole row.',
+    content: { 'application/x-ndjson': { schema: { type: 'string' } }, 'text/csv': { schema: { type: 'string' } } },
+  })
+  async export(
+    @Query() query: ExportQueryDto,
+    @Caller() caller: Principal,
+    @Req() request: FastifyRequest,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<StreamableFile> {
+    const gzip = acceptsGzip(request.headers['accept-encoding']);
+    const body = await this.exporter.open(query, gzip, caller);
+    breakOffVisibly(body, request, reply);
+    reply.header('vary', 'Accept-Encoding');
+    if (gzip) reply.header('content-encoding', 'gzip');
+    const { kind, format } = query;
+    return new StreamableFile(body, {
+      type: MEDIA_TYPES[format],
+      disposition: `attachment; filename="rescan-${kind}.${format}"`,
+    });
+  }
+}
+
+/** Fastify closes the connection of an answer that fails, which HTTP/1.0 takes for its end: a reset it cannot take for that. */
+function breakOffVisibly(body: Readable, request: FastifyRequest, reply: FastifyReply): void {
+  body.once('error', () => {
+    // The problem document in its place is not compressed.
+    if (!reply.raw.headersSent) reply.removeHeader('content-encoding');
+    else if (request.raw.httpVersion === '1.0') request.raw.socket.resetAndDestroy();
+  });
+}
+
+/** RFC 9110: named, or meant by `*`, and not with a weight of 0. */
+function acceptsGzip(header: string | string[] | undefined): boolean {
+  const weights = new Map(
+    String(header ?? '')
+      .toLowerCase()
+      .split(',')
+      .map((part) => part.split(';').map((text) => text.trim()))
+      .map(([coding = '', weight = 'q=1']) => [coding, Number(weight.replace(/^q=/, ''))]),
+  );
+  return (weights.get('gzip') ?? weights.get('x-gzip') ?? weights.get('*') ?? 0) > 0;
+}

@@ -1,0 +1,106 @@
+import { Injectable } from '@nestjs/common';
+import { fromMask } from '../domain/scan-type.js';
+import { Prisma } from '../generated/prisma/client.js';
+import { decodeCursor, encodeCursor } from '../platform/http/page.js';
+import { isUuid } from '../platform/http/ids.js';
+import { PrismaService } from '../platform/prisma/prisma.service.js';
+import {
+  FIRST_ID,
+  inOrderOfIds,
+  scopeBelowHorizon,
+  within,
+  type ExportFilter,
+  type ExportPage,
+  type ExportScope,
+  type ExportSource,
+} from './export-scope.js';
+
+/** Looked at for a page: each has a target at least, and most have many. */
+const REQUESTS_A_PAGE = 500;
+
+interface TargetRow {
+  readonly requestId: string;
+  readonly targetId: bigint;
+  readonly scanTypes: number;
+  readonly [column: string]: unknown;
+}
+
+/** Targets in the order of their requests, and within one in the order of their cluster ids. */
+@Injectable()
+export class TargetExport implements ExportSource {
+  readonly columns = [
+    ...['requestId', 'targetId', 'caller', 'projectId', 'enterpriseProjectId', 'taskId', 'clusterId', 'scanTypes'],
+    ...[
+      'state',
+      'result',
+      'reasonCode',
+      'reasonText',
+      'attempts',
+      'round',
+      'callIds',
+      'requestState',
+      'requestResolved',
+    ],
+    ...['requestCreatedAt', 'requestAcceptedAt', 'requestFinishedAt', 'cursor'],
+  ];
+
+  constructor(private readonly prisma: PrismaService) {}
+
+  keyOf(cursor: string | undefined): string | null {
+    return decodeCursor(cursor, (key) => isUuid(key.slice(0, 36)) && /^ [1-9]\d{0,17}$/.test(key.slice(36)));
+  }
+
+  scope(filter: ExportFilter): Promise<ExportScope> {
+    return scopeBelowHorizon(this.prisma, filter);
+  }
+
+  async page(scope: ExportScope, after: string | null, limit: number): Promise<ExportPage> {
+    const [request, target] = (after ?? `${FIRST_ID} 0`).split(' ') as [string, string];
+    const rows = await this.prisma.$queryRaw<TargetRow[]>`
+      SELECT r.id AS "requestId", t.id AS "targetId", r.caller, r.project_id AS "projectId",
+             s.enterprise_project_id AS "enterpriseProjectId", s.task_id AS "taskId", t.cluster_id AS "clusterId",
+             t.scan_types AS "scanTypes", ${STATE} AS state, t.result::text AS result, t.reason_code AS "reasonCode",
+             t.reason_text AS "reasonText", t.attempts, t.round, t.call_ids::text[] AS "callIds",
+             r.state::text AS "requestState", r.resolved AS "requestResolved", r.created_at AS "requestCreatedAt",
+             r.accepted_at AS "requestAcceptedAt", r.finished_at AS "requestFinishedAt"
+        FROM (${requestsFrom(scope, request, limit)}) AS page
+        CROSS JOIN LATERAL (SELECT * FROM request WHERE request.id = page.id OFFSET 0) AS r
+        CROSS JOIN LATERAL (SELECT * FROM scan_task WHERE scan_task.id = r.scan_task_id OFFSET 0) AS s
+        CROSS JOIN LATERAL (
+             SELECT * FROM target
+              WHERE request_id = page.id AND target.id > CASE page.id WHEN ${request}::uuid THEN ${target}::bigint ELSE 0 END
+              ORDER BY request_id, target.id LIMIT ${limit}::int) AS t
+       ORDER BY page.id, t.id LIMIT ${limit}::int`;
+    const last = rows.at(-1);
+    return { rows: rows.map(toRow), last: last ? keyOf(last) : null };
+  }
+}
+
+/** As `GET /v1/requests/{id}/targets` names it. */
+const STATE = Prisma.sql`
+  CASE WHEN t.state <> 'in_call' THEN t.state::text
+       ELSE (SELECT CASE state WHEN 'partly_accepted' THEN 'accepted' ELSE state::text END FROM call WHERE call.id = t.call_id) END`;
+
+/** The request that was not read to its end, if any, and as many of the next ones as it takes for a page: the rest is not sorted. */
+function requestsFrom(scope: ExportScope, request: string, limit: number): Prisma.Sql {
+  const requests = {
+    columns: Prisma.sql`id, total`,
+    table: Prisma.sql`request`,
+    bounds: Prisma.sql`id >= ${request}::uuid AND id >= ${scope.idsFrom}::uuid AND id < ${scope.idsBelow}::uuid
+                       AND ${within(Prisma.sql`created_at`, scope)}`,
+  };
+  const size = Prisma.sql`CASE id WHEN ${request}::uuid THEN 0 ELSE total END`;
+  return Prisma.sql`
+    SELECT id FROM (SELECT id, sum(${size}) OVER (ORDER BY id) - ${size} AS before
+                      FROM (${inOrderOfIds(scope, requests, REQUESTS_A_PAGE)}) AS next) AS counted
+     WHERE before < ${limit}::int ORDER BY id`;
+}
+
+const keyOf = ({ requestId, targetId }: TargetRow): string => `${requestId} ${targetId}`;
+
+const toRow = (row: TargetRow) => ({
+  ...row,
+  targetId: Number(row.targetId),
+  scanTypes: fromMask(row.scanTypes),
+  cursor: encodeCursor(keyOf(row)),
+});
