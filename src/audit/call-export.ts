@@ -6,7 +6,7 @@ import { CALL_COLUMNS } from './call-reader.js';
 import { CallDto } from './call.dto.js';
 import {
   FIRST_ID,
-  inOrderOfIds,
+  idsInOrder,
   scopeBelowHorizon,
   within,
   type ExportFilter,
@@ -37,17 +37,17 @@ export class CallExport implements ExportSource {
 
   /** `OFFSET 0` keeps Postgres to one look at an index for each row, whatever it thinks of the size of tables. */
   async page(scope: ExportScope, after: string | null, limit: number): Promise<ExportPage> {
-    const ids = {
-      columns: Prisma.sql`id`,
-      table: Prisma.sql`call`,
-      bounds: Prisma.sql`id > ${after ?? FIRST_ID}::uuid AND id >= ${scope.idsFrom}::uuid AND id < ${scope.idsBelow}::uuid
-                         AND ${within(Prisma.sql`started_at`, scope)}`,
-    };
-    const calls = await this.prisma.$queryRaw<CallDto[]>`
-      SELECT ${CALL_COLUMNS} FROM (${inOrderOfIds(scope, ids, limit)}) AS page
+    const from = after ?? FIRST_ID;
+    const ids = { table: Prisma.sql`call`, columns: Prisma.sql`id`, from };
+    const rows = await this.prisma.$queryRaw<(CallDto & { wanted: boolean })[]>`
+      SELECT ${CALL_COLUMNS}, ${within(Prisma.sql`c.started_at`, scope)} AS wanted
+        FROM (${idsInOrder(scope, ids, limit + 1)}) AS page
         CROSS JOIN LATERAL (SELECT * FROM call WHERE call.id = page.id OFFSET 0) AS c
         CROSS JOIN LATERAL (SELECT * FROM scan_task WHERE scan_task.id = c.scan_task_id OFFSET 0) AS s
-       ORDER BY page.id`;
-    return { rows: calls.map((call) => ({ ...call, cursor: encodeCursor(call.id) })), last: calls.at(-1)?.id ?? null };
+       WHERE page.id <> ${from}::uuid ORDER BY page.id LIMIT ${limit}::int`;
+    return { rows: rows.flatMap(toRow), last: rows.at(-1)?.id ?? null };
   }
 }
+
+const toRow = ({ wanted, ...call }: CallDto & { wanted: boolean }) =>
+  wanted ? [{ ...call, cursor: encodeCursor(call.id) }] : [];

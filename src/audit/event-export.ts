@@ -58,22 +58,31 @@ export class EventExport implements ExportSource {
 
   async page(scope: ExportScope, after: string | null, limit: number): Promise<ExportPage> {
     const [project, seq] = (after ?? ' 0').split(' ') as [string, string];
-    const { projects } = scope;
-    const own = projects === '*' ? Prisma.sql`true` : Prisma.sql`project_id = ANY(${[...projects]}::text[])`;
     const size = Prisma.sql`pg_column_size(e.data)`;
     const rows = await this.prisma.$queryRaw<SealedRow[]>`
       SELECT * FROM (
         SELECT s.project_id AS chain, s.seq, encode(s.hash, 'hex') AS hash, ${within(Prisma.sql`e.at`, scope)} AS wanted,
                sum(${size}) OVER (ORDER BY s.project_id, s.seq) - ${size} AS before, ${EVENT_COLUMNS}
-          FROM (SELECT * FROM event_seal
-                 WHERE (project_id, seq) > (${project}, ${seq}::bigint) AND ${own}
-                   AND event_id >= ${scope.idsFrom}::uuid AND event_id < ${scope.idsBelow}::uuid
-                 ORDER BY project_id, seq LIMIT ${limit}::int) AS s
+          FROM (${sealsAfter(scope, project, seq, limit)}) AS s
           CROSS JOIN LATERAL (SELECT * FROM event WHERE event.id = s.event_id OFFSET 0) AS e) AS sealed
        WHERE before < ${PAGE_BYTES}::int ORDER BY chain, seq`;
     const last = rows.at(-1);
     return { rows: rows.filter(({ wanted }) => wanted).map(toRow), last: last ? keyOf(last) : null };
   }
+}
+
+/** As for ids in their order: Postgres is told where to begin, and by which index. */
+function sealsAfter({ projects, idsFrom }: ExportScope, project: string, seq: string, limit: number): Prisma.Sql {
+  const next = Prisma.sql`event_id >= ${idsFrom}::uuid ORDER BY project_id, seq LIMIT ${limit}::int`;
+  if (projects === '*') {
+    return Prisma.sql`SELECT * FROM event_seal WHERE (project_id, seq) > (${project}, ${seq}::bigint) AND ${next}`;
+  }
+  return Prisma.sql`
+    SELECT probed.* FROM unnest(${[...projects]}::text[]) AS own (project)
+      CROSS JOIN LATERAL (
+           SELECT * FROM event_seal
+            WHERE (project_id, seq) > (own.project, CASE own.project WHEN ${project} THEN ${seq}::bigint ELSE 0 END) AND ${next}) AS probed
+     WHERE own.project >= ${project} AND project_id = own.project ORDER BY project_id, seq LIMIT ${limit}::int`;
 }
 
 const keyOf = ({ chain, seq }: SealedRow): string => `${chain} ${seq}`;

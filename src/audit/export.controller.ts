@@ -1,7 +1,7 @@
 import { Controller, Get, Query, Req, Res, StreamableFile } from '@nestjs/common';
 import { ApiBearerAuth, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import type { Readable } from 'node:stream';
+import { DomainError } from '../domain/domain-error.js';
 import { ApiProblems } from '../platform/http/api-problems.js';
 import type { Principal } from '../security/principal.js';
 import { Caller, NeedsScope } from '../security/route-access.js';
@@ -33,9 +33,11 @@ export class ExportController {
     @Req() request: FastifyRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<StreamableFile> {
+    refuseHttp10(request);
     const gzip = acceptsGzip(request.headers['accept-encoding']);
     const body = await this.exporter.open(query, gzip, caller);
-    breakOffVisibly(body, request, reply);
+    // A problem document in its place is not compressed.
+    body.once('error', () => reply.raw.headersSent || reply.removeHeader('content-encoding'));
     reply.header('vary', 'Accept-Encoding');
     if (gzip) reply.header('content-encoding', 'gzip');
     const { kind, format } = query;
@@ -46,13 +48,10 @@ export class ExportController {
   }
 }
 
-/** Fastify closes the connection of an answer that fails, which HTTP/1.0 takes for its end: a reset it cannot take for that. */
-function breakOffVisibly(body: Readable, request: FastifyRequest, reply: FastifyReply): void {
-  body.once('error', () => {
-    // The problem document in its place is not compressed.
-    if (!reply.raw.headersSent) reply.removeHeader('content-encoding');
-    else if (request.raw.httpVersion === '1.0') request.raw.socket.resetAndDestroy();
-  });
+/** An answer over HTTP/1.0 ends where its connection does: nobody could tell one that broke off from a whole one. */
+function refuseHttp10(request: FastifyRequest): void {
+  if (request.raw.httpVersion !== '1.0') return;
+  throw new DomainError('malformed', 'Ask over HTTP/1.1: HTTP/1.0 does not tell a part of an export from all of it.');
 }
 
 /** RFC 9110: named, or meant by `*`, and not with a weight of 0. */

@@ -6,7 +6,7 @@ import { isUuid } from '../platform/http/ids.js';
 import { PrismaService } from '../platform/prisma/prisma.service.js';
 import {
   FIRST_ID,
-  inOrderOfIds,
+  idsInOrder,
   scopeBelowHorizon,
   within,
   type ExportFilter,
@@ -16,12 +16,13 @@ import {
 } from './export-scope.js';
 
 /** Looked at for a page: each has a target at least, and most have many. */
-const REQUESTS_A_PAGE = 500;
+const REQUESTS_A_PAGE = 200;
 
 interface TargetRow {
   readonly requestId: string;
   readonly targetId: bigint;
   readonly scanTypes: number;
+  readonly wanted: boolean;
   readonly [column: string]: unknown;
 }
 
@@ -62,7 +63,7 @@ export class TargetExport implements ExportSource {
              t.scan_types AS "scanTypes", ${STATE} AS state, t.result::text AS result, t.reason_code AS "reasonCode",
              t.reason_text AS "reasonText", t.attempts, t.round, t.call_ids::text[] AS "callIds",
              r.state::text AS "requestState", r.resolved AS "requestResolved", r.created_at AS "requestCreatedAt",
-             r.accepted_at AS "requestAcceptedAt", r.finished_at AS "requestFinishedAt"
+             r.accepted_at AS "requestAcceptedAt", r.finished_at AS "requestFinishedAt", ${within(Prisma.sql`r.created_at`, scope)} AS wanted
         FROM (${requestsFrom(scope, request, limit)}) AS page
         CROSS JOIN LATERAL (SELECT * FROM request WHERE request.id = page.id OFFSET 0) AS r
         CROSS JOIN LATERAL (SELECT * FROM scan_task WHERE scan_task.id = r.scan_task_id OFFSET 0) AS s
@@ -72,7 +73,7 @@ export class TargetExport implements ExportSource {
               ORDER BY request_id, target.id LIMIT ${limit}::int) AS t
        ORDER BY page.id, t.id LIMIT ${limit}::int`;
     const last = rows.at(-1);
-    return { rows: rows.map(toRow), last: last ? keyOf(last) : null };
+    return { rows: rows.filter(({ wanted }) => wanted).map(toRow), last: last ? keyOf(last) : null };
   }
 }
 
@@ -83,22 +84,18 @@ const STATE = Prisma.sql`
 
 /** The request that was not read to its end, if any, and as many of the next ones as it takes for a page: the rest is not sorted. */
 function requestsFrom(scope: ExportScope, request: string, limit: number): Prisma.Sql {
-  const requests = {
-    columns: Prisma.sql`id, total`,
-    table: Prisma.sql`request`,
-    bounds: Prisma.sql`id >= ${request}::uuid AND id >= ${scope.idsFrom}::uuid AND id < ${scope.idsBelow}::uuid
-                       AND ${within(Prisma.sql`created_at`, scope)}`,
-  };
+  const requests = { table: Prisma.sql`request`, columns: Prisma.sql`id, total`, from: request };
   const size = Prisma.sql`CASE id WHEN ${request}::uuid THEN 0 ELSE total END`;
   return Prisma.sql`
     SELECT id FROM (SELECT id, sum(${size}) OVER (ORDER BY id) - ${size} AS before
-                      FROM (${inOrderOfIds(scope, requests, REQUESTS_A_PAGE)}) AS next) AS counted
+                      FROM (${idsInOrder(scope, requests, REQUESTS_A_PAGE)}) AS next) AS counted
      WHERE before < ${limit}::int ORDER BY id`;
 }
 
-const keyOf = ({ requestId, targetId }: TargetRow): string => `${requestId} ${targetId}`;
+const keyOf = ({ requestId, targetId }: Pick<TargetRow, 'requestId' | 'targetId'>): string =>
+  `${requestId} ${targetId}`;
 
-const toRow = (row: TargetRow) => ({
+const toRow = ({ wanted: _wanted, ...row }: TargetRow) => ({
   ...row,
   targetId: Number(row.targetId),
   scanTypes: fromMask(row.scanTypes),
