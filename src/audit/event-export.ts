@@ -1,27 +1,21 @@
 import { Injectable } from '@nestjs/common';
 import { Prisma } from '../generated/prisma/client.js';
 import { ID_LENGTH, isUpstreamId } from '../platform/http/ids.js';
-import { decodeCursor, encodeCursor } from '../platform/http/page.js';
+import { decodeCursor } from '../platform/http/page.js';
 import { PrismaService } from '../platform/prisma/prisma.service.js';
 import { EVENT_COLUMNS, toCanonicalEvent, type CanonicalEvent } from './canonical-event.js';
 import {
+  readLines,
   scopeOf,
   within,
   type ExportFilter,
-  type ExportPage,
   type ExportScope,
   type ExportSource,
+  type Line,
 } from './export-scope.js';
 
 /** Of `data` in a page, as it is stored: the end of 100,000 targets is one event. */
 const PAGE_BYTES = 1024 * 1024;
-
-interface SealedRow extends CanonicalEvent {
-  readonly chain: string;
-  readonly seq: bigint;
-  readonly hash: string;
-  readonly wanted: boolean;
-}
 
 /** Sealed events, chain by chain ('': that of no project), in the order of their seals. What is not sealed yet is left out. */
 @Injectable()
@@ -43,31 +37,46 @@ export class EventExport implements ExportSource {
 
   constructor(private readonly prisma: PrismaService) {}
 
-  keyOf(cursor: string | undefined): string | null {
-    return decodeCursor(cursor, (key) => {
-      const [project = '', seq = '', ...more] = key.split(' ');
-      return (
-        more.length === 0 && (project === '' || isUpstreamId(project, ID_LENGTH.project)) && /^[1-9]\d{0,17}$/.test(seq)
-      );
-    });
-  }
-
   scope(filter: ExportFilter): Promise<ExportScope> {
     return Promise.resolve(scopeOf(filter));
   }
 
-  async page(scope: ExportScope, after: string | null, limit: number): Promise<ExportPage> {
+  page(scope: ExportScope, after: string | null, limit: number): Promise<readonly string[]> {
     const [project, seq] = (after ?? ' 0').split(' ') as [string, string];
     const size = Prisma.sql`pg_column_size(e.data)`;
-    const rows = await this.prisma.$queryRaw<SealedRow[]>`
+    return readLines(
+      this.prisma,
+      Prisma.sql`
       SELECT * FROM (
         SELECT s.project_id AS chain, s.seq, encode(s.hash, 'hex') AS hash, ${within(Prisma.sql`e.at`, scope)} AS wanted,
                sum(${size}) OVER (ORDER BY s.project_id, s.seq) - ${size} AS before, ${EVENT_COLUMNS}
           FROM (${sealsAfter(scope, project, seq, limit)}) AS s
           CROSS JOIN LATERAL (SELECT * FROM event WHERE event.id = s.event_id OFFSET 0) AS e) AS sealed
-       WHERE before < ${PAGE_BYTES}::int ORDER BY chain, seq`;
-    const last = rows.at(-1);
-    return { rows: rows.filter(({ wanted }) => wanted).map(toRow), last: last ? keyOf(last) : null };
+       WHERE before < ${PAGE_BYTES}::int ORDER BY chain, seq`,
+    );
+  }
+
+  keyOf(line: Line): string {
+    return `${line['chain']} ${line['seq']}`;
+  }
+
+  keyOfCursor(cursor: string | undefined): string | null {
+    return decodeCursor(cursor, (key) => {
+      const [project = '', seq = '', ...more] = key.split(' ');
+      const isChain = project === '' || isUpstreamId(project, ID_LENGTH.project);
+      return more.length === 0 && isChain && /^[1-9]\d{0,17}$/.test(seq);
+    });
+  }
+
+  toRow({ chain, seq, hash, ...event }: Line): Readonly<Record<string, unknown>> {
+    const at = new Date(event['at']);
+    return {
+      projectId: chain,
+      seq,
+      eventId: event['id'],
+      hash,
+      event: toCanonicalEvent({ ...event, at } as CanonicalEvent),
+    };
   }
 }
 
@@ -84,14 +93,3 @@ function sealsAfter({ projects, idsFrom }: ExportScope, project: string, seq: st
             WHERE (project_id, seq) > (own.project, CASE own.project WHEN ${project} THEN ${seq}::bigint ELSE 0 END) AND ${next}) AS probed
      WHERE own.project >= ${project} AND project_id = own.project ORDER BY project_id, seq LIMIT ${limit}::int`;
 }
-
-const keyOf = ({ chain, seq }: SealedRow): string => `${chain} ${seq}`;
-
-const toRow = (row: SealedRow) => ({
-  projectId: row.chain,
-  seq: Number(row.seq),
-  eventId: row.id,
-  hash: row.hash,
-  event: toCanonicalEvent(row),
-  cursor: encodeCursor(keyOf(row)),
-});

@@ -24,12 +24,8 @@ export interface ExportScope extends ExportFilter {
   readonly idsBelow: string;
 }
 
-/** One page of an export; an empty one is its end. */
-export interface ExportPage {
-  readonly rows: readonly ExportRow[];
-  /** After which key the next page begins; null for an empty page. Rows that it looked at and left out count. */
-  readonly last: string | null;
-}
+/** A row that was read, as it came from Postgres: `keyOf` and `toRow` of its source read it. */
+export type Line = Readonly<Record<string, any>>;
 
 export interface ExportRow {
   readonly [column: string]: unknown;
@@ -41,11 +37,25 @@ export interface ExportRow {
 export interface ExportSource {
   /** Those of CSV, in their order; `a.b` is the field b of a. */
   readonly columns: readonly string[];
-  /** @throws DomainError `bad_cursor` */
-  keyOf(cursor: string | undefined): string | null;
   scope(filter: ExportFilter): Promise<ExportScope>;
-  page(scope: ExportScope, after: string | null, limit: number): Promise<ExportPage>;
+  /** Each row as JSON, in their order; none at the end. */
+  page(scope: ExportScope, after: string | null, limit: number): Promise<readonly string[]>;
+  /** After which the next page begins. */
+  keyOf(line: Line): string;
+  /** @throws DomainError `bad_cursor` */
+  keyOfCursor(cursor: string | undefined): string | null;
+  /** Without its cursor. */
+  toRow(line: Line): Readonly<Record<string, unknown>>;
 }
+
+/** Rows as texts of JSON, which are read one after the other: as a value for each column, Prisma makes twice the garbage of them. */
+export async function readLines(prisma: PrismaService, rows: Prisma.Sql): Promise<readonly string[]> {
+  const lines = await prisma.$queryRaw<{ line: string }[]>`SELECT to_json(read)::text AS line FROM (${rows}) AS read`;
+  return lines.map(({ line }) => line);
+}
+
+/** Of a `timestamptz` in a line. */
+export const momentOf = (text: string | null): Date | null => (text === null ? null : new Date(text));
 
 /** Of rows that are exported in the order of their UUIDv7, none of which can appear below the horizon any more. */
 export async function scopeBelowHorizon(prisma: PrismaService, filter: ExportFilter): Promise<ExportScope> {
@@ -69,7 +79,7 @@ function idAt(ms: number): string {
   return `${hex.slice(0, 8)}-${hex.slice(8, 12)}${FIRST_ID.slice(13)}`;
 }
 
-/** Of a moment in a column. */
+/** Whether a moment in a column is asked for: the column `wanted` of each line. */
 export function within(column: Prisma.Sql, { since, until }: ExportFilter): Prisma.Sql {
   return Prisma.sql`(${column} >= coalesce(${since}::timestamptz, '-infinity') AND ${column} < coalesce(${until}::timestamptz, 'infinity'))`;
 }

@@ -1,30 +1,24 @@
 import { Injectable } from '@nestjs/common';
 import { fromMask } from '../domain/scan-type.js';
 import { Prisma } from '../generated/prisma/client.js';
-import { decodeCursor, encodeCursor } from '../platform/http/page.js';
+import { decodeCursor } from '../platform/http/page.js';
 import { isUuid } from '../platform/http/ids.js';
 import { PrismaService } from '../platform/prisma/prisma.service.js';
 import {
   FIRST_ID,
   idsInOrder,
+  momentOf,
+  readLines,
   scopeBelowHorizon,
   within,
   type ExportFilter,
-  type ExportPage,
   type ExportScope,
   type ExportSource,
+  type Line,
 } from './export-scope.js';
 
 /** Looked at for a page: each has a target at least, and most have many. */
 const REQUESTS_A_PAGE = 200;
-
-interface TargetRow {
-  readonly requestId: string;
-  readonly targetId: bigint;
-  readonly scanTypes: number;
-  readonly wanted: boolean;
-  readonly [column: string]: unknown;
-}
 
 /** Targets in the order of their requests, and within one in the order of their cluster ids. */
 @Injectable()
@@ -47,17 +41,15 @@ export class TargetExport implements ExportSource {
 
   constructor(private readonly prisma: PrismaService) {}
 
-  keyOf(cursor: string | undefined): string | null {
-    return decodeCursor(cursor, (key) => isUuid(key.slice(0, 36)) && /^ [1-9]\d{0,17}$/.test(key.slice(36)));
-  }
-
   scope(filter: ExportFilter): Promise<ExportScope> {
     return scopeBelowHorizon(this.prisma, filter);
   }
 
-  async page(scope: ExportScope, after: string | null, limit: number): Promise<ExportPage> {
+  page(scope: ExportScope, after: string | null, limit: number): Promise<readonly string[]> {
     const [request, target] = (after ?? `${FIRST_ID} 0`).split(' ') as [string, string];
-    const rows = await this.prisma.$queryRaw<TargetRow[]>`
+    return readLines(
+      this.prisma,
+      Prisma.sql`
       SELECT r.id AS "requestId", t.id AS "targetId", r.caller, r.project_id AS "projectId",
              s.enterprise_project_id AS "enterpriseProjectId", s.task_id AS "taskId", t.cluster_id AS "clusterId",
              t.scan_types AS "scanTypes", ${STATE} AS state, t.result::text AS result, t.reason_code AS "reasonCode",
@@ -71,9 +63,26 @@ export class TargetExport implements ExportSource {
              SELECT * FROM target
               WHERE request_id = page.id AND target.id > CASE page.id WHEN ${request}::uuid THEN ${target}::bigint ELSE 0 END
               ORDER BY request_id, target.id LIMIT ${limit}::int) AS t
-       ORDER BY page.id, t.id LIMIT ${limit}::int`;
-    const last = rows.at(-1);
-    return { rows: rows.filter(({ wanted }) => wanted).map(toRow), last: last ? keyOf(last) : null };
+       ORDER BY page.id, t.id LIMIT ${limit}::int`,
+    );
+  }
+
+  keyOf(line: Line): string {
+    return `${line['requestId']} ${line['targetId']}`;
+  }
+
+  keyOfCursor(cursor: string | undefined): string | null {
+    return decodeCursor(cursor, (key) => isUuid(key.slice(0, 36)) && /^ [1-9]\d{0,17}$/.test(key.slice(36)));
+  }
+
+  toRow({ wanted: _wanted, ...target }: Line): Readonly<Record<string, unknown>> {
+    return {
+      ...target,
+      scanTypes: fromMask(target['scanTypes']),
+      requestCreatedAt: momentOf(target['requestCreatedAt']),
+      requestAcceptedAt: momentOf(target['requestAcceptedAt']),
+      requestFinishedAt: momentOf(target['requestFinishedAt']),
+    };
   }
 }
 
@@ -91,13 +100,3 @@ function requestsFrom(scope: ExportScope, request: string, limit: number): Prism
                       FROM (${idsInOrder(scope, requests, REQUESTS_A_PAGE)}) AS next) AS counted
      WHERE before < ${limit}::int ORDER BY id`;
 }
-
-const keyOf = ({ requestId, targetId }: Pick<TargetRow, 'requestId' | 'targetId'>): string =>
-  `${requestId} ${targetId}`;
-
-const toRow = ({ wanted: _wanted, ...row }: TargetRow) => ({
-  ...row,
-  targetId: Number(row.targetId),
-  scanTypes: fromMask(row.scanTypes),
-  cursor: encodeCursor(keyOf(row)),
-});

@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import { createGunzip } from 'node:zlib';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { connectWithin } from '../../src/platform/database/connect.js';
 import type { ApiClient } from '../support/api-client.js';
@@ -9,6 +10,8 @@ import type { ServiceProcess } from '../support/service-process.js';
 
 const ROWS = 200_000;
 const EXTRA_MB = 100;
+/** V8 collects old garbage when its heap is full, and not because it could: so the heap has no room for all rows (120 MB) at once. */
+const HEAP = '--max-old-space-size=100';
 
 let rig: ServiceRig;
 let service: ServiceProcess;
@@ -16,7 +19,7 @@ let auditor: ApiClient;
 
 beforeAll(async () => {
   rig = await ServiceRig.open();
-  service = await rig.start({ ROLE: 'api' });
+  service = await rig.start({ ROLE: 'api', NODE_OPTIONS: HEAP });
   auditor = await rig.client({ scopes: ['audit:read'] });
   const client = await connectWithin(rig.database.url, 5_000);
   await writeHistory(client, { first: 0, tasks: 100, clustersPerTask: ROWS / 100, projects: 4 });
@@ -30,10 +33,11 @@ async function residentMb(): Promise<number> {
 }
 
 /** @returns lines read, and the most memory that the service had meanwhile */
-async function read(query: string, headers: Record<string, string> = {}): Promise<{ lines: number; peakMb: number }> {
-  const answer = await openExport(auditor, `kind=targets&format=ndjson${query}`, headers);
+async function read(headers: Record<string, string>): Promise<{ lines: number; peakMb: number }> {
+  const answer = await openExport(auditor, 'kind=targets&format=ndjson', headers);
+  const text = answer.headers['content-encoding'] === 'gzip' ? answer.pipe(createGunzip()) : answer;
   let [lines, bytes, sampledAt, peakMb] = [0, 0, 0, await residentMb()];
-  for await (const chunk of answer as AsyncIterable<Buffer>) {
+  for await (const chunk of text as AsyncIterable<Buffer>) {
     bytes += chunk.length;
     for (const byte of chunk) if (byte === 10) lines += 1;
     if (bytes - sampledAt < 1_000_000) continue;
@@ -44,11 +48,16 @@ async function read(query: string, headers: Record<string, string> = {}): Promis
   return { lines, peakMb };
 }
 
-it('takes no more memory for all rows than for some', async () => {
-  const idleMb = await residentMb();
-  const some = await read(`&limit=${ROWS / 10}`);
-  const all = await read('');
-  console.log(JSON.stringify({ idleMb, some, all }));
-  expect([some.lines, all.lines]).toEqual([ROWS / 10, ROWS]);
-  expect(all.peakMb - idleMb).toBeLessThan(EXTRA_MB);
-}, 300_000);
+it.each<[string, Record<string, string>]>([
+  ['plain', {}],
+  ['compressed', { 'accept-encoding': 'gzip' }],
+])(
+  'takes no memory for what it has sent: %s',
+  async (_how, headers) => {
+    const idleMb = await residentMb();
+    const { lines, peakMb } = await read(headers);
+    expect(lines).toBe(ROWS);
+    expect(peakMb - idleMb).toBeLessThan(EXTRA_MB);
+  },
+  300_000,
+);
