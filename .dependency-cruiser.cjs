@@ -17,7 +17,7 @@ const arrows = {
   sealing: ['config', 'domain', 'ledger', 'platform'],
   verifying: ['domain', 'platform', 'generated', 'sealing'],
   schedules: ['config', 'domain', 'ledger', 'platform', 'security', 'intake', 'upstream', 'watching', 'generated'],
-  audit: ['config', 'domain', 'platform', 'security', 'generated'],
+  audit: ['config', 'domain', 'ledger', 'platform', 'security', 'generated'],
   console: ['config', 'domain', 'ledger', 'platform', 'security', 'generated', 'calling', 'callbacks'],
   security: ['config', 'domain', 'ledger', 'platform'],
   simulator: [],
@@ -56,6 +56,13 @@ module.exports = {
       severity: 'error',
       from: { path: '^src/security/route-access[.]ts$' },
       to: { path: '^src/', pathNot: ['^src/domain/', '^src/security/principal[.]ts$'] },
+    },
+    {
+      name: 'audit-only-reads',
+      comment: 'That the record was read is on record as well; audit writes nothing else.',
+      severity: 'error',
+      from: { path: folder('audit') },
+      to: { path: folder('ledger'), pathNot: '^src/ledger/events[.]ts$' },
     },
     {
       name: 'console-settles-by-hand',

@@ -11,7 +11,7 @@ import { CallQueryDto } from './call-query.dto.js';
 import { newestCalls } from './call-search.js';
 import { newest, type PageBounds } from './newest.js';
 
-const COLUMNS = Prisma.sql`
+export const CALL_COLUMNS = Prisma.sql`
   c.id, c.lane_id AS lane, c.credential, c.project_id AS "projectId", s.enterprise_project_id AS "enterpriseProjectId",
   s.task_id AS "taskId", c.range_type::text AS "rangeType", c.cluster_count AS "clusterCount", c.state::text AS state,
   c.started_at AS "startedAt", c.lease_until AS "leaseUntil", c.finished_at AS "finishedAt",
@@ -28,7 +28,7 @@ export class CallReader {
   /** @throws DomainError `not_found`, also for what belongs to other projects */
   async find(id: string, principal: Principal): Promise<CallDto> {
     const [call] = await this.prisma.$queryRaw<CallDto[]>`
-      SELECT ${COLUMNS} FROM call AS c JOIN scan_task AS s ON s.id = c.scan_task_id WHERE c.id = ${id}::uuid`;
+      SELECT ${CALL_COLUMNS} FROM call AS c JOIN scan_task AS s ON s.id = c.scan_task_id WHERE c.id = ${id}::uuid`;
     return own(call, principal);
   }
 
@@ -58,7 +58,7 @@ export class CallReader {
   ): Promise<Page<CallDto>> {
     const calls = await this.prisma.$queryRaw<CallDto[]>`
       SELECT shown.* FROM (${idsOf({ after: uuidCursor(cursor), rows: limit + 1 })}) AS found
-       CROSS JOIN LATERAL (SELECT ${COLUMNS} FROM call AS c JOIN scan_task AS s ON s.id = c.scan_task_id
+       CROSS JOIN LATERAL (SELECT ${CALL_COLUMNS} FROM call AS c JOIN scan_task AS s ON s.id = c.scan_task_id
                             WHERE c.id = found.id OFFSET 0) AS shown
        ORDER BY shown.id DESC`;
     return toPage(calls, limit, ({ id }) => id);

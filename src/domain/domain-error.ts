@@ -18,6 +18,7 @@ export const ERROR_CODES = [
   'unsupported_media_type',
   'idempotency_key_reused',
   'too_many_open_targets',
+  'too_many_exports',
   'headers_too_large',
   'internal',
   'database_unavailable',

@@ -36,6 +36,7 @@ const ROUTES = [
   'GET /v1/audit/requests/{id}/trace',
   'GET /v1/audit/clusters/{clusterId}',
   'GET /v1/audit/summary',
+  'GET /v1/audit/export',
   'GET /v1/audit/heads',
   'GET /v1/audit/keys',
   'POST /v1/audit/texts/{hash}/redact',

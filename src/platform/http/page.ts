@@ -18,7 +18,7 @@ export function toPage<T>(rows: readonly T[], limit: number, keyOf: (row: T) => 
 }
 
 /** Opaque to callers: a version and the key of the last row shown. */
-const encodeCursor = (key: string): string => Buffer.from(`1:${key}`).toString('base64url');
+export const encodeCursor = (key: string): string => Buffer.from(`1:${key}`).toString('base64url');
 
 /** @returns the key of the last row shown, a UUID; null for no cursor */
 export const uuidCursor = (cursor: string | undefined): string | null => decodeCursor(cursor, isUuid);
@@ -44,13 +44,13 @@ export const textCursor = (cursor: string | undefined, columns: number): readonl
 const isIds = (ids: readonly string[], columns: number): boolean =>
   ids.length === columns && ids.every((id) => isUpstreamId(id, MAX_ID));
 
-function decodeCursor(cursor: string | undefined, isKey: (key: string) => boolean): string | null {
+export function decodeCursor(cursor: string | undefined, isKey: (key: string) => boolean): string | null {
   if (cursor === undefined) return null;
   const text = Buffer.from(cursor, 'base64url').toString('latin1');
   const key = text.slice(2);
   // Encoded again, it must be the same: base64 reads many texts as one.
   if (!text.startsWith('1:') || !isKey(key) || encodeCursor(key) !== cursor) {
-    throw new DomainError('bad_cursor', 'Send the nextCursor of the page before, as it was.');
+    throw new DomainError('bad_cursor', 'Send a cursor that you were given for this, unchanged.');
   }
   return key;
 }

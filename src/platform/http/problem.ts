@@ -23,6 +23,7 @@ export const STATUS = {
   unsupported_media_type: 415,
   idempotency_key_reused: 422,
   too_many_open_targets: 429,
+  too_many_exports: 429,
   headers_too_large: 431,
   internal: 500,
   database_unavailable: 503,

@@ -33,6 +33,7 @@ const ACCESS: Readonly<Record<string, Access>> = {
   'GET /v1/audit/requests/:id/trace': ['audit:read'],
   'GET /v1/audit/clusters/:clusterId': ['audit:read'],
   'GET /v1/audit/summary': ['audit:read'],
+  'GET /v1/audit/export': ['audit:read'],
   'GET /v1/audit/heads': ['audit:read'],
   'GET /v1/audit/keys': ['audit:read'],
   'POST /v1/audit/texts/:hash/redact': ['ops'],

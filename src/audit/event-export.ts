@@ -1,0 +1,96 @@
+import { Injectable } from '@nestjs/common';
+import { eventFields, type EventRow } from '../domain/sealed-event.js';
+import { Prisma } from '../generated/prisma/client.js';
+import { ID_LENGTH, isUpstreamId } from '../platform/http/ids.js';
+import { decodeCursor } from '../platform/http/page.js';
+import { EVENT_COLUMNS } from '../platform/prisma/event-columns.js';
+import { PrismaService } from '../platform/prisma/prisma.service.js';
+import {
+  readLines,
+  scopeOf,
+  within,
+  type ExportFilter,
+  type ExportScope,
+  type ExportSource,
+  type Line,
+} from './export-scope.js';
+
+/** Of `data` in a page, as it is stored: the end of 100,000 targets is one event. */
+const PAGE_BYTES = 1024 * 1024;
+
+/** Sealed events, chain by chain ('': that of no project), in the order of their seals. What is not sealed yet is left out. */
+@Injectable()
+export class EventExport implements ExportSource {
+  readonly columns = [
+    ...[
+      'projectId',
+      'seq',
+      'eventId',
+      'hash',
+      'event.at',
+      'event.kind',
+      'event.actor',
+      'event.keyId',
+      'event.requestId',
+    ],
+    ...['event.callId', 'event.laneId', 'event.scheduleId', 'event.textHash', 'event.data', 'cursor'],
+  ];
+
+  constructor(private readonly prisma: PrismaService) {}
+
+  scope(filter: ExportFilter): Promise<ExportScope> {
+    return Promise.resolve(scopeOf(filter));
+  }
+
+  page(scope: ExportScope, after: string | null, limit: number): Promise<readonly string[]> {
+    const [project, seq] = (after ?? ' 0').split(' ') as [string, string];
+    const size = Prisma.sql`pg_column_size(e.data)`;
+    return readLines(
+      this.prisma,
+      Prisma.sql`
+      SELECT * FROM (
+        SELECT s.project_id AS chain, s.seq, encode(s.hash, 'hex') AS hash, ${within(Prisma.sql`e.at`, scope)} AS wanted,
+               sum(${size}) OVER (ORDER BY s.project_id, s.seq) - ${size} AS before, ${EVENT_COLUMNS}
+          FROM (${sealsAfter(scope, project, seq, limit)}) AS s
+          CROSS JOIN LATERAL (SELECT * FROM event WHERE event.id = s.event_id OFFSET 0) AS e) AS sealed
+       WHERE before < ${PAGE_BYTES}::int ORDER BY chain, seq`,
+    );
+  }
+
+  keyOf(line: Line): string {
+    return `${line['chain']} ${line['seq']}`;
+  }
+
+  keyOfCursor(cursor: string | undefined): string | null {
+    return decodeCursor(cursor, (key) => {
+      const [project = '', seq = '', ...more] = key.split(' ');
+      const isChain = project === '' || isUpstreamId(project, ID_LENGTH.project);
+      return more.length === 0 && isChain && /^[1-9]\d{0,17}$/.test(seq);
+    });
+  }
+
+  toRow({ chain, seq, hash, ...event }: Line): Readonly<Record<string, unknown>> {
+    const at = new Date(event['at']);
+    return {
+      projectId: chain,
+      seq,
+      eventId: event['id'],
+      hash,
+      event: eventFields({ ...event, at } as EventRow),
+    };
+  }
+}
+
+/** As for ids in their order: Postgres is told where to begin, and by which index. */
+function sealsAfter({ projects, idsFrom }: ExportScope, project: string, seq: string, limit: number): Prisma.Sql {
+  const next = Prisma.sql`event_id >= ${idsFrom}::uuid ORDER BY project_id, seq LIMIT ${limit}::int`;
+  if (projects === '*') {
+    return Prisma.sql`SELECT * FROM event_seal WHERE (project_id, seq) > (${project}, ${seq}::bigint) AND ${next}`;
+  }
+  return Prisma.sql`
+    SELECT probed.* FROM unnest(${[...projects]}::text[]) AS own (project)
+      CROSS JOIN LATERAL (
+           SELECT * FROM event_seal
+            WHERE (project_id, seq) > (own.project, CASE own.project WHEN ${project} THEN ${seq}::bigint ELSE 0 END) AND ${next}) AS probed
+     WHERE own.project >= ${project} AND project_id = own.project ORDER BY project_id, seq LIMIT ${limit}::int`;
+}
