@@ -5,6 +5,7 @@ import { decodeCursor } from '../platform/http/page.js';
 import { PrismaService } from '../platform/prisma/prisma.service.js';
 import { EVENT_COLUMNS, toCanonicalEvent, type CanonicalEvent } from './canonical-event.js';
 import {
+  momentOf,
   readLines,
   scopeOf,
   within,
@@ -57,7 +58,8 @@ export class EventExport implements ExportSource {
   }
 
   keyOf(line: Line): string {
-    return `${line['chain']} ${line['seq']}`;
+    const { chain, seq } = line as { chain: string; seq: number };
+    return `${chain} ${seq}`;
   }
 
   keyOfCursor(cursor: string | undefined): string | null {
@@ -69,13 +71,12 @@ export class EventExport implements ExportSource {
   }
 
   toRow({ chain, seq, hash, ...event }: Line): Readonly<Record<string, unknown>> {
-    const at = new Date(event['at']);
     return {
       projectId: chain,
       seq,
       eventId: event['id'],
       hash,
-      event: toCanonicalEvent({ ...event, at } as CanonicalEvent),
+      event: toCanonicalEvent({ ...event, at: momentOf(event['at']) } as CanonicalEvent),
     };
   }
 }
