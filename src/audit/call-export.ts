@@ -48,7 +48,7 @@ export class CallExport implements ExportSource {
   }
 
   keyOf(line: Line): string {
-    return line['id'];
+    return line['id'] as string;
   }
 
   keyOfCursor(cursor: string | undefined): string | null {

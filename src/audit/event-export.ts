@@ -6,6 +6,7 @@ import { decodeCursor } from '../platform/http/page.js';
 import { EVENT_COLUMNS } from '../platform/prisma/event-columns.js';
 import { PrismaService } from '../platform/prisma/prisma.service.js';
 import {
+  momentOf,
   readLines,
   scopeOf,
   within,
@@ -58,7 +59,8 @@ export class EventExport implements ExportSource {
   }
 
   keyOf(line: Line): string {
-    return `${line['chain']} ${line['seq']}`;
+    const { chain, seq } = line as { chain: string; seq: number };
+    return `${chain} ${seq}`;
   }
 
   keyOfCursor(cursor: string | undefined): string | null {
@@ -70,13 +72,12 @@ export class EventExport implements ExportSource {
   }
 
   toRow({ chain, seq, hash, ...event }: Line): Readonly<Record<string, unknown>> {
-    const at = new Date(event['at']);
     return {
       projectId: chain,
       seq,
       eventId: event['id'],
       hash,
-      event: eventFields({ ...event, at } as EventRow),
+      event: eventFields({ ...event, at: momentOf(event['at']) } as EventRow),
     };
   }
 }

@@ -25,7 +25,7 @@ export interface ExportScope extends ExportFilter {
 }
 
 /** A row that was read, as it came from Postgres: `keyOf` and `toRow` of its source read it. */
-export type Line = Readonly<Record<string, any>>;
+export type Line = Readonly<Record<string, unknown>>;
 
 export interface ExportRow {
   readonly [column: string]: unknown;
@@ -55,7 +55,7 @@ export async function readLines(prisma: PrismaService, rows: Prisma.Sql): Promis
 }
 
 /** Of a `timestamptz` in a line. */
-export const momentOf = (text: string | null): Date | null => (text === null ? null : new Date(text));
+export const momentOf = (text: unknown): Date | null => (typeof text === 'string' ? new Date(text) : null);
 
 /** Of rows that are exported in the order of their UUIDv7, none of which can appear below the horizon any more. */
 export async function scopeBelowHorizon(prisma: PrismaService, filter: ExportFilter): Promise<ExportScope> {

@@ -36,7 +36,9 @@ export class ExportController {
     const gzip = acceptsGzip(request.headers['accept-encoding']);
     const body = await this.exporter.open(query, gzip, caller);
     // A problem document in its place is not compressed.
-    body.once('error', () => reply.raw.headersSent || reply.removeHeader('content-encoding'));
+    body.once('error', () => {
+      if (!reply.raw.headersSent) reply.removeHeader('content-encoding');
+    });
     reply.header('vary', 'Accept-Encoding');
     if (gzip) reply.header('content-encoding', 'gzip');
     const { kind, format } = query;

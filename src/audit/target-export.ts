@@ -68,7 +68,8 @@ export class TargetExport implements ExportSource {
   }
 
   keyOf(line: Line): string {
-    return `${line['requestId']} ${line['targetId']}`;
+    const { requestId, targetId } = line as { requestId: string; targetId: number };
+    return `${requestId} ${targetId}`;
   }
 
   keyOfCursor(cursor: string | undefined): string | null {
@@ -78,7 +79,7 @@ export class TargetExport implements ExportSource {
   toRow({ wanted: _wanted, ...target }: Line): Readonly<Record<string, unknown>> {
     return {
       ...target,
-      scanTypes: fromMask(target['scanTypes']),
+      scanTypes: fromMask(target['scanTypes'] as number),
       requestCreatedAt: momentOf(target['requestCreatedAt']),
       requestAcceptedAt: momentOf(target['requestAcceptedAt']),
       requestFinishedAt: momentOf(target['requestFinishedAt']),

@@ -1,7 +1,11 @@
 import { expect } from '@jest/globals';
 import { createHash } from 'node:crypto';
 import pg from 'pg';
+import { RollupLedger } from '../../src/ledger/rollups.js';
+import { SealLedger } from '../../src/ledger/seals.js';
 import type { PrismaService } from '../../src/platform/prisma/prisma.service.js';
+import { Sealer } from '../../src/sealing/sealer.js';
+import { eventually } from './eventually.js';
 
 interface Row {
   readonly project_id: string;
@@ -17,6 +21,18 @@ export function someEvents(prisma: Pick<PrismaService, '$executeRaw'>, n: number
     INSERT INTO event (kind, actor, project_id, data)
     SELECT 'test.happened', 'tester', ${projectId}, jsonb_build_object('n', i, 'é', 'ü', 'nested', jsonb_build_object('b', 1.50, 'a', NULL))
       FROM generate_series(1, ${n}::int) AS i`;
+}
+
+/** Until no event is without a seal: transactions of other tests, in other databases of the server, hold the horizon too. */
+export async function sealEverything(prisma: PrismaService, limit?: number): Promise<void> {
+  const sealer = new Sealer(prisma, new SealLedger(), new RollupLedger());
+  const isDone = async (): Promise<boolean> => {
+    while (await sealer.sealBatch(limit));
+    const [row] = await prisma.$queryRaw<{ open: boolean }[]>`
+      SELECT EXISTS (SELECT 1 FROM event AS e WHERE NOT EXISTS (SELECT 1 FROM event_seal AS s WHERE s.event_id = e.id)) AS open`;
+    return row?.open === false;
+  };
+  await eventually(isDone, { limitMs: 60_000 });
 }
 
 /** Worked out by other means than the service does: what the chains must be, read with SQL, hashed by another hand. */

@@ -3,10 +3,8 @@ import { createHash, randomUUID } from 'node:crypto';
 import type { CallOutcome } from '../../../src/domain/call-outcome.js';
 import { EventLedger } from '../../../src/ledger/events.js';
 import { RedactionLedger } from '../../../src/ledger/redactions.js';
-import { RollupLedger } from '../../../src/ledger/rollups.js';
-import { SealLedger } from '../../../src/ledger/seals.js';
-import { Sealer } from '../../../src/sealing/sealer.js';
 import { verifyDatabase } from '../../../src/verifying/verify.js';
+import { sealEverything } from '../../support/chains.js';
 import { answered, CallingWorld } from '../../support/calling-world.js';
 
 const TEXT = 'user jane.doe@example.com has no such task';
@@ -44,7 +42,7 @@ async function placesOf(text: string): Promise<string[]> {
 }
 
 async function isWhole(): Promise<void> {
-  while (await new Sealer(world.prisma, new SealLedger(), new RollupLedger()).sealBatch());
+  await sealEverything(world.prisma);
   const { findings, events } = await verifyDatabase(world.prisma, { heads: [], publicKey: null, isPart: false });
   expect(findings).toEqual([]);
   expect(events).toBe(await world.prisma.event.count());

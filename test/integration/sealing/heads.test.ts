@@ -3,14 +3,11 @@ import { generateKeyPairSync } from 'node:crypto';
 import { HeadReader } from '../../../src/audit/head-reader.js';
 import { Secret } from '../../../src/config/secret.js';
 import { SealHeadLedger } from '../../../src/ledger/seal-heads.js';
-import { RollupLedger } from '../../../src/ledger/rollups.js';
-import { SealLedger } from '../../../src/ledger/seals.js';
 import type { Principal } from '../../../src/security/principal.js';
 import { isSignedBy } from '../../../src/sealing/head-signature.js';
 import { HeadPublisher } from '../../../src/sealing/head-publisher.js';
-import { Sealer } from '../../../src/sealing/sealer.js';
 import { CallingWorld } from '../../support/calling-world.js';
-import { someEvents } from '../../support/chains.js';
+import { sealEverything, someEvents } from '../../support/chains.js';
 
 const auditor: Principal = { keyId: '', caller: 'auditor', scopes: ['audit:read'], projects: '*' };
 const { publicKey, privateKey } = generateKeyPairSync('ed25519');
@@ -32,7 +29,7 @@ function aPublisher(pem: string | null): HeadPublisher {
 
 async function seal(n: number, projectId: string | null = 'p-1'): Promise<void> {
   await someEvents(world.prisma, n, projectId);
-  while (await new Sealer(world.prisma, new SealLedger(), new RollupLedger()).sealBatch());
+  await sealEverything(world.prisma);
 }
 
 const heads = (projectId?: string) => reader.list({ ...PAGE, ...(projectId && { projectId }) }, auditor);
@@ -93,7 +90,7 @@ describe('heads', () => {
   it('stand as they are: nobody changes one', async () => {
     await seal(1);
     await aPublisher(PEM).publishIfDue();
-    await expect(world.prisma.$executeRaw`UPDATE seal_head SET seq = 9`).rejects.toThrow(/append-only/);
-    await expect(world.prisma.$executeRaw`DELETE FROM seal_key`).rejects.toThrow(/append-only/);
+    await expect(world.database.asOwner('UPDATE seal_head SET seq = 9')).rejects.toThrow(/append-only/);
+    await expect(world.database.asOwner('DELETE FROM seal_key')).rejects.toThrow(/append-only/);
   });
 });

@@ -7,15 +7,12 @@ import { Secret } from '../../../src/config/secret.js';
 import { toLine, type SealedEvent } from '../../../src/domain/sealed-event.js';
 import type { SealHead } from '../../../src/domain/seal-head.js';
 import { SealHeadLedger } from '../../../src/ledger/seal-heads.js';
-import { RollupLedger } from '../../../src/ledger/rollups.js';
-import { SealLedger } from '../../../src/ledger/seals.js';
 import { PrismaService } from '../../../src/platform/prisma/prisma.service.js';
 import { HeadSigner } from '../../../src/sealing/head-signature.js';
 import { HeadPublisher } from '../../../src/sealing/head-publisher.js';
-import { Sealer } from '../../../src/sealing/sealer.js';
 import { SealedRows } from '../../../src/verifying/sealed-rows.js';
 import { verifyDatabase } from '../../../src/verifying/verify.js';
-import { someEvents } from '../../support/chains.js';
+import { sealEverything, someEvents } from '../../support/chains.js';
 import { Command, type Finished } from '../../support/command.js';
 import { createTestDatabase, type TestDatabase } from '../../support/test-database.js';
 import { createTestFolder } from '../../support/test-folder.js';
@@ -32,7 +29,7 @@ async function open(): Promise<void> {
   await someEvents(prisma, 9, 'p-1');
   await someEvents(prisma, 3, null);
   await someEvents(prisma, 5, 'p-2');
-  while (await new Sealer(prisma, new SealLedger(), new RollupLedger()).sealBatch());
+  await sealEverything(prisma);
 }
 
 async function close(): Promise<void> {
@@ -42,10 +39,7 @@ async function close(): Promise<void> {
 
 /** As whoever owns the database can: what refuses changes does not fire. */
 async function tamper(...statements: string[]): Promise<void> {
-  await prisma.transact(async (tx) => {
-    await tx.$executeRawUnsafe('SET LOCAL session_replication_role = replica');
-    for (const statement of statements) await tx.$executeRawUnsafe(statement);
-  });
+  await database.asOwner(['SET session_replication_role = replica', ...statements].join(';\n'));
 }
 
 const eventAt = (seq: number) => `(SELECT event_id FROM event_seal WHERE project_id = 'p-1' AND seq = ${seq})`;
@@ -72,7 +66,7 @@ async function rewriteChain(): Promise<void> {
     `DELETE FROM seal_head WHERE project_id = 'p-1'`,
     `UPDATE seal_progress SET tx = '0', walk_id = NULL`,
   );
-  while (await new Sealer(prisma, new SealLedger(), new RollupLedger()).sealBatch());
+  await sealEverything(prisma);
 }
 
 describe('a database', () => {
