@@ -2,8 +2,10 @@ import { Module, type DynamicModule } from '@nestjs/common';
 import { createHash, randomBytes } from 'node:crypto';
 import { AuditModule } from '../../src/audit/audit.module.js';
 import { LedgerModule } from '../../src/ledger/ledger.module.js';
+import { Clock } from '../../src/platform/clock.js';
 import { createHttpApp } from '../../src/platform/http/create-app.js';
 import { PrismaService } from '../../src/platform/prisma/prisma.service.js';
+import { Metrics } from '../../src/platform/telemetry/metrics.js';
 import { SecurityModule } from '../../src/security/security.module.js';
 import { ApiClient } from './api-client.js';
 
@@ -13,8 +15,8 @@ class Ground {}
 @Module({})
 class AuditRooms {
   static over(prisma: PrismaService): DynamicModule {
-    const given = [{ provide: PrismaService, useValue: prisma }];
-    const ground = { module: Ground, global: true, providers: given, exports: [PrismaService] };
+    const providers = [{ provide: PrismaService, useValue: prisma }, Clock, Metrics];
+    const ground = { module: Ground, global: true, providers, exports: [PrismaService, Clock, Metrics] };
     return { module: AuditRooms, imports: [ground, LedgerModule, SecurityModule, AuditModule] };
   }
 }
