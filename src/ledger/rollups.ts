@@ -21,24 +21,24 @@ export class RollupLedger {
 
   /**
    * A call counts once, in the hour of its start: with the state that it has now, since a later one takes back the one before. The error
-   * code is that of the event which brought the state.
+   * code and the number of clusters are those of the event which brought the state.
    */
   private async addCalls(tx: Tx, eventIds: readonly string[]): Promise<void> {
     await tx.$executeRaw`
       WITH change AS (
-        SELECT c.id, c.project_id, ${hourOf(Prisma.sql`c.started_at`)} AS hour, s.task_id, c.cluster_count, e.id AS event_id,
-               substr(e.kind, 6) AS state, e.data ->> 'from' AS before, coalesce(e.data ->> 'errorCode', 'none') AS code
+        SELECT c.id, c.project_id, ${hourOf(Prisma.sql`c.started_at`)} AS hour, s.task_id, e.id AS event_id, substr(e.kind, 6) AS state,
+               e.data ->> 'from' AS before, coalesce(e.data ->> 'errorCode', 'none') AS code, (e.data -> 'clusters')::int AS clusters
           FROM event AS e
           JOIN call AS c ON c.id = e.call_id
           JOIN scan_task AS s ON s.id = c.scan_task_id
          WHERE e.id = ANY(${[...eventIds]}::uuid[]) AND e.kind LIKE 'call.%' AND e.data ? 'from'),
       counted AS (
-        SELECT id, project_id, hour, task_id, cluster_count, state, code, 1 AS n FROM change
+        SELECT id, project_id, hour, task_id, state, code, 1 AS n, clusters FROM change
          UNION ALL
-        SELECT change.id, project_id, hour, task_id, cluster_count, before, coalesce(earlier.code, 'none'), -1
+        SELECT change.id, project_id, hour, task_id, before, coalesce(earlier.code, 'none'), -1, -earlier.clusters
           FROM change
          CROSS JOIN LATERAL (
-               SELECT data ->> 'errorCode' AS code FROM event
+               SELECT data ->> 'errorCode' AS code, (data -> 'clusters')::int AS clusters FROM event
                 WHERE call_id = change.id AND kind = 'call.' || change.before AND id < change.event_id
                 ORDER BY id DESC LIMIT 1) AS earlier
          WHERE before <> 'sending'),
@@ -51,7 +51,7 @@ export class RollupLedger {
                SELECT DISTINCT r.caller FROM call_request AS cr JOIN request AS r ON r.id = cr.request_id
                 WHERE cr.call_id = counted.id) AS mine)
       INSERT INTO rollup (project_id, hour, kind, task_id, caller, state, code, count, clusters)
-      SELECT project_id, hour, kind::rollup_kind, task_id, caller, state, code, sum(n), sum(n * cluster_count)
+      SELECT project_id, hour, kind::rollup_kind, task_id, caller, state, code, sum(n), sum(clusters)
         FROM shared GROUP BY project_id, hour, kind, task_id, caller, state, code
        ORDER BY project_id, hour, kind, task_id, caller, state, code
       ON CONFLICT (project_id, hour, kind, task_id, caller, state, code) DO UPDATE

@@ -54,7 +54,7 @@ CREATE TRIGGER append_only BEFORE UPDATE OR DELETE ON "event_seal" FOR EACH ROW 
 CREATE TRIGGER no_truncate BEFORE TRUNCATE ON "event" FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER no_truncate BEFORE TRUNCATE ON "event_seal" FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 
--- The same as before, with event_seal; and no partition of what is append-only can be emptied.
+-- The same as before, for whatever table is partitioned: all are, by months of UUIDv7.
 CREATE OR REPLACE FUNCTION ensure_partitions(months_ahead int DEFAULT 2) RETURNS int LANGUAGE plpgsql AS $$
 DECLARE
   parent text;
@@ -63,7 +63,9 @@ DECLARE
   made int := 0;
 BEGIN
   PERFORM pg_advisory_xact_lock(hashtext('rescan.ensure_partitions'));
-  FOREACH parent IN ARRAY ARRAY['call', 'call_request', 'event', 'event_seal', 'list_call'] LOOP
+  FOR parent IN
+    SELECT relname FROM pg_class WHERE relkind = 'p' AND relnamespace = current_schema()::regnamespace ORDER BY relname
+  LOOP
     FOR month IN
       SELECT date_trunc('month', clock_timestamp() AT TIME ZONE 'UTC') + n * interval '1 month'
         FROM generate_series(0, months_ahead) AS n
@@ -116,6 +118,7 @@ BEGIN
             CASE WHEN NEW.error_text IS DISTINCT FROM OLD.error_text THEN keep_text(NEW.error_text) END,
             jsonb_strip_nulls(jsonb_build_object('from', OLD.state, 'httpStatus', NEW.http_status, 'errorCode', NEW.error_code,
               'upstreamRequestId', NEW.upstream_request_id, 'durationMs', NEW.duration_ms, 'policyVersion', NEW.policy_version,
+              'clusters', NEW.cluster_count,
               'decision', CASE WHEN NEW.decision IS DISTINCT FROM OLD.decision THEN NEW.decision END)));
   END IF;
   IF NEW.effect <> OLD.effect THEN

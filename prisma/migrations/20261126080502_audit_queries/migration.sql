@@ -49,36 +49,6 @@ CREATE INDEX "event_schedule_idx" ON "event"("schedule_id", "id") WHERE (schedul
 
 CREATE TABLE "call_tag_default" PARTITION OF "call_tag" DEFAULT;
 
--- The same as before, for whatever table is partitioned: all are, by months of UUIDv7.
-CREATE OR REPLACE FUNCTION ensure_partitions(months_ahead int DEFAULT 2) RETURNS int LANGUAGE plpgsql AS $$
-DECLARE
-  parent text;
-  month timestamp;
-  part text;
-  made int := 0;
-BEGIN
-  PERFORM pg_advisory_xact_lock(hashtext('rescan.ensure_partitions'));
-  FOR parent IN
-    SELECT relname FROM pg_class WHERE relkind = 'p' AND relnamespace = current_schema()::regnamespace ORDER BY relname
-  LOOP
-    FOR month IN
-      SELECT date_trunc('month', clock_timestamp() AT TIME ZONE 'UTC') + n * interval '1 month'
-        FROM generate_series(0, months_ahead) AS n
-    LOOP
-      part := format('%s_%s', parent, to_char(month, 'YYYY_MM'));
-      IF to_regclass(part) IS NULL THEN
-        BEGIN
-          EXECUTE format('CREATE TABLE %I PARTITION OF %I FOR VALUES FROM (%L) TO (%L)', part, parent,
-            uuidv7_floor(month AT TIME ZONE 'UTC'), uuidv7_floor((month + interval '1 month') AT TIME ZONE 'UTC'));
-          made := made + 1;
-        EXCEPTION WHEN check_violation THEN
-          RAISE WARNING '% has rows of % in its default partition, where they and its others stay', parent, to_char(month, 'YYYY-MM');
-        END;
-      END IF;
-    END LOOP;
-  END LOOP;
-  RETURN made;
-END $$;
 SELECT ensure_partitions();
 
 -- 64 bits of a SHA-256: two tags may meet in one, so whoever searches by it asks the requests as well.
