@@ -71,7 +71,7 @@ export class Caller implements Looker, OnModuleInit {
           if (turn.gate.open) continue;
         }
         const nextLookAt = turn && nextLook(turn);
-        if (nextLookAt) await this.bells.ringLater(lane.id, nextLookAt, nextLookAt.getTime() - turn.now.getTime());
+        if (nextLookAt) await this.bells.ringLater(lane.id, nextLookAt, this.clock.untilMs(nextLookAt, turn));
         if (!(await this.oneFrees(out, turn?.gate))) return;
       }
     } finally {

@@ -21,7 +21,8 @@ export interface Wanting {
 export class ListingWishes {
   /**
    * Wants a listing where the last one is older than it may be, or where by now so much waits that it is worth one; `anew` in any
-   * case. One that is being read goes on. Meanwhile large requests for the task wait, up to the end of the hold.
+   * case. One that is being read goes on. Meanwhile large requests for the task wait, up to the end of the hold; but not where the one
+   * just before told nothing.
    * @returns whether it was begun, and is waited for
    */
   async want(tx: Tx, scanTaskId: bigint, { now, dueAt = now, keepMs, holdMs, anew }: Wanting): Promise<boolean> {
@@ -29,6 +30,9 @@ export class ListingWishes {
     const oldest = new Date(now.getTime() - keepMs);
     // A hold of another day was for other requests, though no call came of it.
     const isHeldStill = Prisma.sql`listing.held_since > ${now}::timestamptz - interval '1 day'`;
+    const wasInVain = Prisma.sql`
+      listing.step = 'given_up' AND listing.worth_from IS NULL
+      AND listing.wanted_at > ${oldest}::timestamptz - ${keepMs}::float8 * interval '1 ms'`;
     const [row] = await tx.$queryRaw<{ held: boolean }[]>`
       INSERT INTO listing (scan_task_id, project_id, wanted_at, due_at, held_since, hold_until)
       SELECT id, project_id, ${now}::timestamptz, ${dueAt}::timestamptz, ${now}::timestamptz, ${holdUntil}::timestamptz
@@ -39,7 +43,8 @@ export class ListingWishes {
       ON CONFLICT (scan_task_id) DO UPDATE
          SET step = 'counts', wanted_at = excluded.wanted_at, due_at = excluded.due_at,
              held_since = CASE WHEN ${isHeldStill} THEN listing.held_since ELSE excluded.held_since END,
-             hold_until = least(excluded.hold_until, CASE WHEN ${isHeldStill} THEN listing.held_since + ${keepMs}::float8 * interval '1 ms' END),
+             hold_until = least(excluded.hold_until, CASE WHEN ${wasInVain} THEN excluded.wanted_at END,
+                                CASE WHEN ${isHeldStill} THEN listing.held_since + ${keepMs}::float8 * interval '1 ms' END),
              restarts = 0, failures = 0, "offset" = 0, exact = false, worth_from = NULL
        -- One that is long overdue is read by nobody: its credential may be gone.
        WHERE coalesce(listing.due_at, '-infinity') <= ${oldest}::timestamptz

@@ -138,6 +138,18 @@ describe('a request for more clusters than one call takes', () => {
     expect(clustersOf(await world.start())).toHaveLength(200);
   });
 
+  it('goes while another is read where the last one told nothing, and waits again a good while later', async () => {
+    const unknown = read({ rows: [], rowsSeen: 0, total: 0, nextOffset: null });
+    await wantedBy(clusterIds(900));
+    await world.list(unknown, listTasks());
+    await world.start();
+    await world.database.advance(listing.keepMs + 1_000);
+    await world.start();
+    await world.list(unknown, listTasks());
+    await world.database.advance(3 * listing.keepMs);
+    expect([(await world.look()).kind, await isListDue()]).toEqual(['nothing', true]);
+  });
+
   it('is held for no longer in all, though its pages come on, and a call for its task has left', async () => {
     const ids = clusterIds(900);
     await wantedBy(ids);
