@@ -53,6 +53,8 @@ export class FillingLedger {
         ? await this.wholeTask(tx, task, callId, now)
         : await this.clusters(tx, task, callId, now, room, task.opening);
     const filled = (row?.filled ?? []).map(toFilled);
+    const clusters = new Set(filled.map(({ clusterId }) => clusterId)).size;
+    if (row && clusters < row.clusters) await this.letGoVanished(tx, task, callId);
     const mayHaveMore = row && (row.candidates >= CANDIDATES || row.clusters >= room);
     return { filled, exhausted: filled.length === 0 || !mayHaveMore || task.opening.kind === 'whole_task' };
   }
@@ -133,6 +135,15 @@ export class FillingLedger {
         SELECT id FROM request WHERE scan_task_id = ${task.scanTaskId} AND waiting > 0 ORDER BY id FOR UPDATE)
       UPDATE request SET next_due_at = 'infinity' FROM locked WHERE request.id = locked.id`;
     return true;
+  }
+
+  /** Clusters that the call holds for nobody: whoever wanted one was cancelled while its lock was waited for, or stood behind too many others. */
+  private async letGoVanished(tx: Tx, { scanTaskId }: ChosenTask, callId: string): Promise<void> {
+    await tx.$executeRaw`
+      DELETE FROM live_cluster AS l
+       WHERE call_id = ${callId}::uuid
+         AND NOT EXISTS (SELECT 1 FROM target AS t
+                          WHERE t.cluster_id = l.cluster_id AND t.scan_task_id = ${scanTaskId} AND t.call_id = l.call_id)`;
   }
 
   /** A call that took nothing holds nothing. */

@@ -45,6 +45,9 @@ export const BREACHES: Readonly<Record<string, string>> = {
   'only live calls hold clusters': `
     SELECT l.call_id FROM live_cluster AS l LEFT JOIN call AS c ON c.id = l.call_id
      WHERE c.id IS NULL OR c.state NOT IN ('sending', 'accepted', 'partly_accepted', 'unknown') OR (c.state <> 'sending' AND c.verdict_due_at IS NULL)`,
+  'a cluster is held for somebody': `
+    SELECT l.call_id, l.cluster_id FROM live_cluster AS l
+     WHERE l.cluster_id <> '' AND NOT EXISTS (SELECT 1 FROM target AS t WHERE t.call_id = l.call_id AND t.cluster_id = l.cluster_id)`,
   'a whole-task call is live alone': `
     SELECT l.task_id FROM live_cluster AS l
      GROUP BY l.project_id, l.task_id HAVING bool_or(l.cluster_id = '') AND count(DISTINCT l.call_id) > 1`,

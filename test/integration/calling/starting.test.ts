@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { retryTaskBody, type ClusterRange } from '../../../src/upstream/wire.js';
 import { aCredential, answered, CallingWorld, clusterIds, clustersOf, unlimited } from '../../support/calling-world.js';
+import { cancelHeld } from '../../support/held-cancel.js';
 import { expectInvariants } from '../../support/invariants.js';
 
 let world: CallingWorld;
@@ -54,6 +55,20 @@ describe('starting a call', () => {
     expect(await world.counts(first)).toEqual({ sending: 2 });
     expect(await world.counts(second)).toEqual({ sending: 2 });
     expect((await world.look()).kind).toBe('nothing');
+  });
+
+  it('holds no cluster for somebody who is cancelled while it is taken', async () => {
+    await world.aRequest({ clusterIds: ['a'] });
+    const { committed } = await cancelHeld(
+      world,
+      await world.aRequest({ clusterIds: ['b'], caller: 'other', callbackUrl: null }),
+    );
+    const call = await world.start();
+    await committed;
+    expect(clustersOf(call)).toEqual(['a']);
+    expect(await world.prisma.liveCluster.findMany({ select: { clusterId: true } })).toEqual([{ clusterId: 'a' }]);
+    await world.aRequest({ clusterIds: ['b'], caller: 'next' });
+    expect(clustersOf(await world.start())).toEqual(['b']);
   });
 
   it('fills up even where hundreds of requests want the same cluster', async () => {

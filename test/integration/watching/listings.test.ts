@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { defaultRetryPolicy } from '../../../src/domain/retry-policy.js';
 import { aCredential, answered, CallingWorld, clusterIds, clustersOf, unlimited } from '../../support/calling-world.js';
-import { eventually } from '../../support/eventually.js';
+import { cancelHeld } from '../../support/held-cancel.js';
 import { expectInvariants } from '../../support/invariants.js';
 import { about, clusters, read, scan, tasks } from '../../support/list-pages.js';
 
@@ -38,13 +38,6 @@ const exactly = async (ids: string[]): Promise<string> => {
   await listed(ids);
   return request;
 };
-/** Somebody waits for a lock. */
-const isBlocked = (): Promise<unknown> =>
-  eventually(async () => {
-    const rows = await world.prisma.$queryRaw<unknown[]>`SELECT 1 FROM pg_locks WHERE NOT granted`;
-    return rows.length > 0;
-  });
-
 describe('a request for more clusters than one call takes', () => {
   it('goes out as one call where it wants exactly what has failed', async () => {
     const ids = clusterIds(450);
@@ -269,19 +262,9 @@ describe('a request for more clusters than one call takes', () => {
     const cancelled = await world.aRequest({ clusterIds: ids.slice(0, 1), caller: 'other', callbackUrl: null });
     expect((await world.look()).kind).toBe('nothing');
     await listed(ids);
-    let locked = false;
-    const cancel = world.prisma.$transaction(async (tx) => {
-      await tx.$executeRaw`
-        UPDATE target SET state = 'done', result = 'cancelled', reason_code = 'cancelled' WHERE request_id = ${cancelled}::uuid`;
-      await tx.$executeRaw`
-        UPDATE request SET waiting = 0, cancelled = 1, state = 'cancelled', finished_at = now(), next_due_at = 'infinity',
-               accepted_at = now() WHERE id = ${cancelled}::uuid`;
-      locked = true;
-      await isBlocked();
-    });
-    await eventually(() => locked);
+    const { committed } = await cancelHeld(world, cancelled);
     const call = await world.start();
-    await cancel;
+    await committed;
     expect(clustersOf(call)).toHaveLength(200);
     expect(clustersOf(call)).not.toContain(ids[0]);
   });
