@@ -70,6 +70,16 @@ async function help(point: CrashPoint, { world: here }: RunContext, over: AbortS
     );
     await victim.stop();
   }
+  // Lists that tell nothing leave the verdicts to their time-out.
+  if (point === 'sweep.verdict_ended') {
+    const rules = here.simulator.controls.addFaults({
+      operation: 'ListTaskResources',
+      times: null,
+      effect: { kind: 'error', status: 503, shape: 'html' },
+    });
+    await new Promise((resolve) => over.addEventListener('abort', resolve, { once: true }));
+    for (const { id } of rules) here.simulator.controls.clearFaults(id);
+  }
   // The other worker dies with calls in its hands, and this one finds them.
   while (point.startsWith('sweep.lease') && !over.aborted) {
     if (!other.alive) await other.start();
