@@ -15,6 +15,7 @@ const arrows = {
   callbacks: ['config', 'domain', 'ledger', 'platform', 'security', 'generated'],
   sweeping: ['config', 'domain', 'ledger', 'platform', 'calling', 'watching', 'schedules', 'callbacks'],
   sealing: ['config', 'domain', 'ledger', 'platform'],
+  retention: ['domain', 'ledger', 'verifying'],
   verifying: ['domain', 'platform', 'generated', 'sealing'],
   schedules: ['config', 'domain', 'ledger', 'platform', 'security', 'intake', 'upstream', 'watching', 'generated'],
   audit: ['config', 'domain', 'ledger', 'platform', 'security', 'generated'],

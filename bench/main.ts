@@ -1,5 +1,6 @@
 import { Startup } from '../src/quickstart/startup.js';
 import { removeLeftovers } from '../test/support/throwaway-postgres.js';
+import { audit } from './audit.js';
 import { drain } from './drain.js';
 import { hour } from './hour.js';
 import { memory } from './memory.js';
@@ -11,11 +12,11 @@ import type { Benchmark } from './support/benchmark.js';
 import { table, type Finding } from './support/report.js';
 import { openStage } from './support/stage.js';
 
-const BENCHMARKS = [submit, drain, start, memory, verdicts, hour, scale];
+const BENCHMARKS = [submit, drain, start, memory, verdicts, hour, scale, audit];
 /** Without a name, those that take minutes. */
-const USUAL = BENCHMARKS.filter((benchmark) => benchmark !== hour && benchmark !== scale && benchmark !== verdicts);
+const USUAL = [submit, drain, start, memory];
 
-const USAGE = `Usage: npm run bench [-- NAME ...]     all but verdicts, hour and scale, or those named:
+const USAGE = `Usage: npm run bench [-- NAME ...]     ${USUAL.map(({ name }) => name).join(', ')}, or those named:
 
 ${BENCHMARKS.map(({ name, about }) => `  ${name.padEnd(8)} ${about}`).join('\n')}
 

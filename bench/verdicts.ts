@@ -1,18 +1,8 @@
-import type { StartedCall } from '../src/calling/call-starter.js';
-import type { ListFilter } from '../src/watching/list-work.js';
-import {
-  aCredential,
-  answered,
-  CallingWorld,
-  clusterIds,
-  clustersOf,
-  unlimited,
-} from '../test/support/calling-world.js';
-import { clusters, read, runningTasks, scan } from '../test/support/list-pages.js';
+import { aCredential, CallingWorld, unlimited } from '../test/support/calling-world.js';
 import { Random } from '../test/support/random.js';
-import type { ClusterScan } from '../src/upstream/scan-tasks.js';
 import type { Benchmark } from './support/benchmark.js';
 import type { Finding } from './support/report.js';
+import { acceptAll, readAll, type Task, type Used } from './support/scan-tasks.js';
 
 const TASKS = 1_000;
 const PAGE = 200;
@@ -24,20 +14,7 @@ const SIZES = [
   { share: 0.4, from: 4, to: 100 },
   { share: 0.2, from: 101, to: 600 },
 ] as const;
-const SUCCESS_RATE = 0.8;
-const PRIORITIES = ['urgent', 'normal', 'normal', 'normal', 'background'] as const;
 const RANK = { urgent: 0, normal: 1, background: 2 } as const;
-
-/** A scan task as the upstream has it, after its scans. */
-interface Task {
-  readonly taskId: string;
-  readonly priority: (typeof PRIORITIES)[number];
-  readonly ids: readonly string[];
-  readonly rows: ClusterScan[];
-  acceptedAt: number;
-  /** In the order of verdicts; null: none yet. */
-  place: number | null;
-}
 
 /** The real rooms and a real Postgres in virtual time, with the upstream's lists kept in memory. */
 export const verdicts: Benchmark = {
@@ -47,7 +24,7 @@ export const verdicts: Benchmark = {
     const limits = { retryTask: unlimited, listTasks: LIMIT, listTaskResources: LIMIT };
     const world = await CallingWorld.open({ credentials: [aCredential({ limits })] });
     try {
-      const tasks = await acceptAll(world, new Random(SEED));
+      const tasks = await acceptAll(world, new Random(SEED), { tasks: TASKS, sizeOf });
       stage.say(`${TASKS} scan tasks, ${sum(tasks, ({ ids }) => ids.length)} clusters accepted`);
       const used = await readAll(world, tasks);
       return report(tasks, used);
@@ -57,29 +34,6 @@ export const verdicts: Benchmark = {
   },
 };
 
-async function acceptAll(world: CallingWorld, random: Random): Promise<Task[]> {
-  const tasks: Task[] = [];
-  for (let n = 0; n < TASKS; n += 1) {
-    const size = sizeOf(random);
-    const task: Task = {
-      taskId: `task-${n}`,
-      priority: random.pick(PRIORITIES),
-      ids: clusterIds(size, `c-${n}`),
-      rows: [],
-      acceptedAt: 0,
-      place: null,
-    };
-    tasks.push(task);
-    await world.aRequest({ taskId: task.taskId, priority: task.priority, clusterIds: task.ids });
-    for (let turn = await world.look(); turn.kind === 'started'; turn = await world.look()) {
-      await world.settle(turn.call, answered.accepted);
-      scanned(task, turn.call, random);
-    }
-    await world.database.advance(100);
-  }
-  return tasks;
-}
-
 function sizeOf(random: Random): number {
   let drawn = random.next();
   for (const { share, from, to } of SIZES) {
@@ -87,67 +41,6 @@ function sizeOf(random: Random): number {
     drawn -= share;
   }
   return 1;
-}
-
-function scanned(task: Task, call: StartedCall, random: Random): void {
-  const endTime = new Date(call.at.getTime() + 20_000);
-  for (const id of clustersOf(call)) {
-    task.rows.push(scan(id, random.next() < SUCCESS_RATE ? 'success' : 'failed', { startTime: call.at, endTime }));
-  }
-  task.acceptedAt = call.at.getTime();
-}
-
-interface Used {
-  listTasks: number;
-  listTaskResources: number;
-}
-
-/** Until no task is watched any more: each list call answered at once, and time moved on to the next one. */
-async function readAll(world: CallingWorld, tasks: readonly Task[]): Promise<Used> {
-  const used: Used = { listTasks: 0, listTaskResources: 0 };
-  const byId = new Map(tasks.map((task) => [task.taskId, task]));
-  let places = 0;
-  for (;;) {
-    const waits: number[] = [];
-    for (const operation of ['listTasks', 'listTaskResources'] as const) {
-      const waitMs = await readLane(world, operation, (filter, offset) => {
-        used[operation] += 1;
-        if (operation === 'listTasks') return runningTasks([]);
-        const task = byId.get(filter.taskId ?? '');
-        if (task) task.place ??= places++;
-        return pageOf(task?.rows ?? [], filter, offset);
-      });
-      waits.push(waitMs);
-    }
-    if ((await world.prisma.watch.count()) === 0) return used;
-    await world.database.advance(Math.max(1, Math.min(...waits)));
-  }
-}
-
-/** @returns how long until the lane is of use again, ms */
-async function readLane(
-  world: CallingWorld,
-  operation: 'listTasks' | 'listTaskResources',
-  answer: (filter: ListFilter, offset: number) => ReturnType<typeof read>,
-): Promise<number> {
-  const lane = world.laneFor(operation);
-  for (;;) {
-    const turn = await world.lookAtLists(lane);
-    if (turn.kind === 'nothing') {
-      return turn.nextLookAt ? turn.nextLookAt.getTime() - turn.now.getTime() : LIMIT.windowMs;
-    }
-    const { filter, offset } = turn.started.job;
-    await world.settleList(turn.started, answer(filter, offset), lane);
-  }
-}
-
-function pageOf(all: readonly ClusterScan[], filter: ListFilter, offset: number): ReturnType<typeof clusters> {
-  const rows = all.filter(
-    ({ clusterId, scanStatus }) =>
-      (filter.clusterId ?? clusterId) === clusterId && (filter.scanStatus ?? scanStatus) === scanStatus,
-  );
-  const next = offset + PAGE < rows.length ? offset + PAGE : null;
-  return clusters(rows.slice(offset, offset + PAGE), rows.length, next);
 }
 
 function report(tasks: readonly Task[], used: Used): Finding[] {

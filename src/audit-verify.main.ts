@@ -1,6 +1,7 @@
 import { createPublicKey, type KeyObject } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
+import { placesOf, type ArchivedChain } from './domain/record-month.js';
 import { parseHead, type SealHead } from './domain/seal-head.js';
 import { PrismaService } from './platform/prisma/prisma.service.js';
 import type { Finding } from './verifying/chain-check.js';
@@ -15,6 +16,7 @@ needs no service and no network but for the database.
   <export file>        of kind events, NDJSON; .gz for gzip
   --database-url URL   the service's PostgreSQL
   --head FILE          a head that was kept (or a page of them, as GET /v1/audit/heads answers): tells a chain that was cut or written anew
+  --manifest FILE      that of an archive (npm run retention), whose .ndjson.gz is checked: has the heads of its time as well
   --public-key FILE    what heads must be signed with, in PEM (see GET /v1/audit/keys)
   --partial            the export may begin and end in the middle of a chain
 
@@ -37,6 +39,7 @@ async function main(args: string[]): Promise<number> {
       help: { type: 'boolean' },
       'database-url': { type: 'string' },
       head: { type: 'string', multiple: true, default: [] },
+      manifest: { type: 'string' },
       'public-key': { type: 'string' },
       partial: { type: 'boolean', default: false },
     },
@@ -50,10 +53,12 @@ async function main(args: string[]): Promise<number> {
   if ((file === undefined) === (url === undefined) || more.length > 0)
     throw new UsageError(`name one export file, or --database-url.\n\n${USAGE}`);
   const keyFile = values['public-key'];
+  const manifest = values.manifest === undefined ? null : readManifest(values.manifest);
   const evidence = {
-    heads: values.head.flatMap(readHeads),
+    heads: [...values.head.flatMap(readHeads), ...(manifest?.heads ?? [])],
     publicKey: keyFile === undefined ? null : readKey(keyFile),
-    isPart: values.partial,
+    isPart: values.partial || manifest !== null,
+    ...(manifest && { places: placesOf(manifest.chains) }),
   };
   const report = url === undefined ? await verifyExport(file ?? '', evidence) : await overDatabase(url, evidence);
   return tell(report, evidence);
@@ -76,6 +81,12 @@ function readHeads(path: string): SealHead[] {
   return good;
 }
 
+function readManifest(path: string): { heads: SealHead[]; chains: ArchivedChain[] } {
+  const { chains, items = [] } = JSON.parse(readFileSync(path, 'utf8')) as { chains?: unknown; items?: unknown[] };
+  if (!Array.isArray(chains)) throw new UsageError(`${path} is no manifest of an archive of events`);
+  return { heads: items.map(parseHead).filter((head) => head !== null), chains: chains as ArchivedChain[] };
+}
+
 function readKey(path: string): KeyObject {
   const key = createPublicKey(readFileSync(path, 'utf8'));
   if (key.asymmetricKeyType !== 'ed25519') throw new UsageError(`${path} is no Ed25519 key`);
@@ -83,7 +94,12 @@ function readKey(path: string): KeyObject {
 }
 
 function tell({ events, ends, findings }: Report, { heads, publicKey }: Parameters<typeof verifyDatabase>[1]): number {
-  for (const { projectId, seq } of ends) console.log(`whole: ${named(projectId)}, ${seq} events`);
+  for (const { projectId, seq, base } of ends) {
+    const archived = base
+      ? ` (the first ${base.seq} lie in archives: check them by themselves, the last is ${base.file ?? ''})`
+      : '';
+    console.log(`whole: ${named(projectId)}, ${seq} events${archived}`);
+  }
   for (const finding of findings) console.log(`BROKEN: ${describe(finding)}`);
   if (heads.length === 0)
     console.log('No kept head was given: a chain that was cut, or written anew as a whole, would not show.');

@@ -10,6 +10,8 @@ export interface ServiceUnderTest {
   readonly pid: number;
   /** @throws Error for any other status than the one expected */
   post(path: string, body: string | null, expected: number, key?: string): Promise<void>;
+  /** @returns the body. @throws Error for any other status than 200 */
+  get(path: string): Promise<unknown>;
   /** Its process as well. */
   close(): Promise<void>;
 }
@@ -44,6 +46,12 @@ export async function startServiceProcess(
     close: async () => {
       await pool.destroy();
       await stop();
+    },
+    get: async (path) => {
+      const answer = await pool.request({ method: 'GET', path, headers: { authorization: `Bearer ${KEY}` } });
+      const text = await answer.body.text();
+      if (answer.statusCode !== 200) throw new Error(`GET ${path} answered ${answer.statusCode}: ${text}`);
+      return JSON.parse(text) as unknown;
     },
     post: async (path, body, expected, key = KEY) => {
       const headers = {

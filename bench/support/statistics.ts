@@ -6,6 +6,14 @@ export function median(values: readonly number[]): number {
   return sorted.length % 2 === 0 && low !== undefined ? (low + high) / 2 : high;
 }
 
+/** The smallest value that so many of them, from 0 to 1, are not above. */
+export function quantile(values: readonly number[], share: number): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  const value = sorted[Math.min(sorted.length - 1, Math.max(0, Math.ceil(share * sorted.length) - 1))];
+  if (value === undefined) throw new Error('no values, no quantile');
+  return value;
+}
+
 /** What `work` took, in milliseconds. */
 export async function timed(work: () => Promise<unknown>): Promise<number> {
   const before = performance.now();

@@ -83,9 +83,10 @@ export class EventExport implements ExportSource {
   }
 }
 
-/** As for ids in their order: Postgres is told where to begin, and by which index. */
+/** As for ids in their order: Postgres is told where to begin, and by which index. What lies in archives is left out, though seals be left of it. */
 function sealsAfter({ projects, idsFrom }: ExportScope, project: string, seq: string, limit: number): Prisma.Sql {
-  const next = Prisma.sql`event_id >= ${idsFrom}::uuid ORDER BY project_id, seq LIMIT ${limit}::int`;
+  const isHere = Prisma.sql`seq > coalesce((SELECT base_seq FROM seal_chain AS c WHERE c.project_id = event_seal.project_id), 0)`;
+  const next = Prisma.sql`event_id >= ${idsFrom}::uuid AND ${isHere} ORDER BY project_id, seq LIMIT ${limit}::int`;
   if (projects === '*') {
     return Prisma.sql`SELECT * FROM event_seal WHERE (project_id, seq) > (${project}, ${seq}::bigint) AND ${next}`;
   }

@@ -75,7 +75,8 @@ export class CallStarter {
       const gate = laneGate(reading.situation);
       const time = { now: reading.situation.now, readAtMs: this.clock.monotonicMs() };
       if (!gate.open) return { kind: 'nothing', ...time, gate, nextLookAt: gate.until };
-      if (!(await this.mayUseCredential(tx, lane, reading))) return { kind: 'nothing', ...time, gate, nextLookAt: null };
+      if (!(await this.mayUseCredential(tx, lane, reading)))
+        return { kind: 'nothing', ...time, gate, nextLookAt: null };
       return { ...time, ...(await this.chooseAndWrite(tx, lane, reading, leasedAtMs)) };
     });
   }

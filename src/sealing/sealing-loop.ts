@@ -1,4 +1,5 @@
 import { Injectable, Logger, type BeforeApplicationShutdown, type OnApplicationBootstrap } from '@nestjs/common';
+import { TimerLoop } from '../platform/timer-loop.js';
 import { HeadPublisher } from './head-publisher.js';
 import { Sealer } from './sealer.js';
 
@@ -8,9 +9,11 @@ const EVERY_MS = 1_000;
 @Injectable()
 export class SealingLoop implements OnApplicationBootstrap, BeforeApplicationShutdown {
   private readonly logger = new Logger(SealingLoop.name);
-  private timer: NodeJS.Timeout | undefined;
-  private running: Promise<void> = Promise.resolve();
-  private stopped = false;
+  private readonly loop = new TimerLoop(
+    EVERY_MS,
+    () => this.sealAll(),
+    (error) => this.logger.error({ msg: 'events could not be sealed, it is tried again', err: error }),
+  );
 
   constructor(
     private readonly sealer: Sealer,
@@ -18,29 +21,15 @@ export class SealingLoop implements OnApplicationBootstrap, BeforeApplicationShu
   ) {}
 
   onApplicationBootstrap(): void {
-    this.schedule();
+    this.loop.start();
   }
 
-  async beforeApplicationShutdown(): Promise<void> {
-    this.stopped = true;
-    clearTimeout(this.timer);
-    await this.running;
-  }
-
-  private schedule(): void {
-    this.timer = setTimeout(() => {
-      this.running = this.sealAll()
-        .catch((error: unknown) =>
-          this.logger.error({ msg: 'events could not be sealed, it is tried again', err: error }),
-        )
-        .finally(() => {
-          if (!this.stopped) this.schedule();
-        });
-    }, EVERY_MS);
+  beforeApplicationShutdown(): Promise<void> {
+    return this.loop.stop();
   }
 
   private async sealAll(): Promise<void> {
-    while (!this.stopped && (await this.sealer.sealBatch()));
-    if (!this.stopped) await this.heads.publishIfDue();
+    while (!this.loop.isStopped && (await this.sealer.sealBatch()));
+    if (!this.loop.isStopped) await this.heads.publishIfDue();
   }
 }

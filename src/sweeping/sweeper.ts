@@ -19,6 +19,7 @@ import { crashPoint } from '../platform/crash-points.js';
 import { Heartbeats } from '../platform/health/heartbeats.js';
 import { PrismaService } from '../platform/prisma/prisma.service.js';
 import { Metrics } from '../platform/telemetry/metrics.js';
+import { TimerLoop } from '../platform/timer-loop.js';
 import { DueSchedules } from '../schedules/due-schedules.js';
 import { DueLanes } from './due-lanes.js';
 import { VerdictTimeouts } from './verdict-timeouts.js';
@@ -32,13 +33,11 @@ const HOUSEKEEPING_MS = 3_600_000;
 @Injectable()
 export class Sweeper implements OnApplicationBootstrap, BeforeApplicationShutdown {
   private readonly logger = new Logger(Sweeper.name);
-  private timer: NodeJS.Timeout | undefined;
-  private running: Promise<void> = Promise.resolve();
-  private stopped = false;
+  private readonly loop: TimerLoop;
   private housekeepingAtMs = Number.NEGATIVE_INFINITY;
 
   constructor(
-    @Inject(APP_CONFIG) private readonly config: AppConfig,
+    @Inject(APP_CONFIG) config: AppConfig,
     private readonly clock: Clock,
     private readonly heartbeats: Heartbeats,
     private readonly prisma: PrismaService,
@@ -52,26 +51,20 @@ export class Sweeper implements OnApplicationBootstrap, BeforeApplicationShutdow
     private readonly schedules: DueSchedules,
     private readonly metrics: Metrics,
     private readonly ends: RequestEnds,
-  ) {}
+  ) {
+    this.loop = new TimerLoop(
+      config.sweepMs,
+      () => this.sweep(),
+      (error) => this.logger.error({ msg: 'a sweep failed, the next one goes on', err: error }),
+    );
+  }
 
   onApplicationBootstrap(): void {
-    this.schedule();
+    this.loop.start();
   }
 
-  async beforeApplicationShutdown(): Promise<void> {
-    this.stopped = true;
-    clearTimeout(this.timer);
-    await this.running;
-  }
-
-  private schedule(): void {
-    this.timer = setTimeout(() => {
-      this.running = this.sweep()
-        .catch((error: unknown) => this.logger.error({ msg: 'a sweep failed, the next one goes on', err: error }))
-        .finally(() => {
-          if (!this.stopped) this.schedule();
-        });
-    }, this.config.sweepMs);
+  beforeApplicationShutdown(): Promise<void> {
+    return this.loop.stop();
   }
 
   /** Each part by itself: one that fails must not keep the others from their work. */

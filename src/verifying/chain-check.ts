@@ -26,6 +26,14 @@ export interface Finding {
   readonly detail: string;
 }
 
+/** The last event of a chain that lies in archives. What is before it may be gone; a few may still be there. */
+export interface ChainBase {
+  readonly seq: number;
+  readonly hash: string;
+  /** What an event says of where it lies; null: none says that it was archived. */
+  readonly file: string | null;
+}
+
 /** What is known of a chain before its first link is looked at. */
 export interface ChainBegin {
   readonly projectId: string;
@@ -36,6 +44,7 @@ export interface ChainBegin {
    * stands just before it.
    */
   readonly isPart?: boolean;
+  readonly base?: ChainBase | null;
 }
 
 /**
@@ -46,22 +55,24 @@ export class ChainCheck {
   readonly projectId: string;
   private readonly anchors: Map<number, Anchor>;
   private readonly isPart: boolean;
+  private readonly base: ChainBase | null;
   private end: { seq: number; hash: string } | null;
   /** The good link at the end, and the hash before it. */
   private last: { link: FoundLink; previous: string } | null = null;
   private suspect: FoundLink | null = null;
   isBroken = false;
 
-  constructor({ projectId, anchors = [], isPart = false }: ChainBegin) {
+  constructor({ projectId, anchors = [], isPart = false, base = null }: ChainBegin) {
     this.projectId = projectId;
     this.anchors = new Map(anchors.map((anchor) => [anchor.seq, anchor]));
     this.isPart = isPart;
-    this.end = isPart ? null : { seq: 0, hash: chainStart(projectId) };
+    this.base = base;
+    this.end = isPart || base ? null : { seq: 0, hash: chainStart(projectId) };
   }
 
   /** Of its last good link; 0 where there is none. */
   get seq(): number {
-    return this.end?.seq ?? 0;
+    return Math.max(this.end?.seq ?? 0, this.base?.seq ?? 0);
   }
 
   /** @returns the finding, once; nothing more is checked after it */
@@ -85,12 +96,25 @@ export class ChainCheck {
   }
 
   private fits(link: FoundLink): boolean {
+    if (this.base && link.seq <= this.base.seq) return this.fitsArchived(link, this.base);
+    if (this.base && (this.end?.seq ?? 0) < this.base.seq) this.end = this.base;
     if (this.end === null) {
-      const before = this.anchors.get(link.seq - 1);
+      const start = { seq: 0, hash: chainStart(this.projectId) };
+      const before = link.seq === 1 ? start : this.anchors.get(link.seq - 1);
       if (!before) return this.isItself(link);
       this.end = before;
     }
     return link.seq === this.end.seq + 1 && this.isItself(link) && this.hashAfter(this.end.hash, link) === link.hash;
+  }
+
+  /** All of it lies in an archive, which proves itself; what is still here must fit as far as there is something to fit. */
+  private fitsArchived(link: FoundLink, base: ChainBase): boolean {
+    const last = this.end?.seq ?? 0;
+    if (link.seq <= last || (link.seq === base.seq && link.hash !== base.hash)) return false;
+    if (link.event === null) return true;
+    return (
+      this.isItself(link) && (link.seq > last + 1 || !this.end || this.hashAfter(this.end.hash, link) === link.hash)
+    );
   }
 
   private take(link: FoundLink): Finding | null {

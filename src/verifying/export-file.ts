@@ -14,13 +14,18 @@ export class Unreadable extends Error {}
 /** The sealed events of an export (NDJSON; a name that ends in .gz: gzip). @throws Unreadable */
 export async function* readExport(path: string): AsyncGenerator<SealedEvent> {
   let number = 0;
-  for await (const line of linesOf(open(path))) {
+  for await (const line of readLines(path)) {
     number += 1;
     if (line === '') continue;
     const sealed = parseLine(line);
     if (!sealed) throw new Unreadable(`line ${number} is no sealed event, or is cut off`);
     yield sealed;
   }
+}
+
+/** A line at a time; the last is empty where the file ends with a line break. @throws Unreadable */
+export function readLines(path: string): AsyncGenerator<string> {
+  return linesOf(open(path));
 }
 
 function open(path: string): Readable {

@@ -3,21 +3,30 @@ import type { SealHead } from '../domain/seal-head.js';
 import { Prisma } from '../generated/prisma/client.js';
 import { EVENT_COLUMNS } from '../platform/prisma/event-columns.js';
 import type { PrismaService } from '../platform/prisma/prisma.service.js';
-import type { Anchor, FoundLink } from './chain-check.js';
+import type { Anchor, ChainBase, FoundLink } from './chain-check.js';
 
 const PAGE = 1_000;
 const LOOKED_AT = 10_000;
 
 type StoredLink = FoundLink & { readonly head: SealHead | undefined };
 
+type HeadRow = Omit<SealHead, 'seq' | 'at'> & { seq: bigint; at: Date };
+
 type LinkRow = Pick<FoundLink, 'eventId' | 'hash'> & { seq: bigint } & (EventRow | { [K in keyof EventRow]: null });
+
+export interface StoredChain {
+  readonly projectId: string;
+  readonly anchors: readonly Anchor[];
+  /** Where its archives end. */
+  readonly base: ChainBase | null;
+}
 
 /** Reads chains and events of a database, a page at a time, with nothing but plain selects: what runs in it may be tampered with as well. */
 export class SealedRows {
   constructor(private readonly prisma: PrismaService) {}
 
   /** Every project that has a chain, or had one, with what else in the database says how it ended. */
-  async *chains(): AsyncGenerator<{ projectId: string; anchors: readonly Anchor[] }> {
+  async *chains(): AsyncGenerator<StoredChain> {
     for (let after: string | null = null; ;) {
       const beyond: Prisma.Sql = after === null ? Prisma.sql`true` : Prisma.sql`project_id > ${after}`;
       const [row]: { projectId: string | null }[] = await this.prisma.$queryRaw`
@@ -27,7 +36,7 @@ export class SealedRows {
       const projectId = row?.projectId ?? null;
       if (projectId === null) return;
       after = projectId;
-      yield { projectId, anchors: await this.endsOf(projectId) };
+      yield { projectId, anchors: await this.endsOf(projectId), base: await this.baseOf(projectId) };
     }
   }
 
@@ -41,9 +50,27 @@ export class SealedRows {
     return rows.map((row) => ({ ...row, seq: Number(row.seq) }));
   }
 
+  private async baseOf(projectId: string): Promise<ChainBase | null> {
+    const [row] = await this.prisma.$queryRaw<{ seq: bigint; hash: string; file: string | null }[]>`
+      SELECT base_seq AS seq, encode(base_hash, 'hex') AS hash,
+             (SELECT data->>'file' FROM event
+               WHERE kind = 'chain.archived' AND project_id IS NOT DISTINCT FROM nullif(c.project_id, '')
+                 AND data->>'seq' = c.base_seq::text AND data->>'hash' = encode(c.base_hash, 'hex') LIMIT 1) AS file
+        FROM seal_chain AS c WHERE project_id = ${projectId} AND base_seq > 0`;
+    return row ? { ...row, seq: Number(row.seq) } : null;
+  }
+
+  /** The last head of a chain after one seq and up to another. */
+  async lastHead(projectId: string, after: number, upTo: number): Promise<SealHead | null> {
+    const [row] = await this.prisma.$queryRaw<HeadRow[]>`
+      SELECT ${HEAD_COLUMNS} FROM seal_head WHERE project_id = ${projectId} AND seq > ${after}::bigint AND seq <= ${upTo}::bigint
+       ORDER BY seq DESC LIMIT 1`;
+    return row ? toHead(row) : null;
+  }
+
   /** In the order of seq, with the heads that the database itself keeps. */
-  async *links(projectId: string): AsyncGenerator<StoredLink> {
-    let after = { seq: 0n, eventId: '00000000-0000-0000-0000-000000000000' };
+  async *links(projectId: string, afterSeq = 0): AsyncGenerator<StoredLink> {
+    let after = { seq: BigInt(afterSeq), eventId: 'ffffffff-ffff-ffff-ffff-ffffffffffff' };
     for (;;) {
       const rows = await this.prisma.$queryRaw<LinkRow[]>`
         SELECT s.seq, s.event_id AS "eventId", encode(s.hash, 'hex') AS hash, ${EVENT_COLUMNS}
@@ -63,12 +90,10 @@ export class SealedRows {
 
   /** Of the links after one seq up to another: no more than there are links. */
   private async headsOf(projectId: string, after: bigint, upTo: bigint): Promise<Map<number, SealHead>> {
-    const rows = await this.prisma.$queryRaw<(Omit<SealHead, 'seq' | 'at'> & { seq: bigint; at: Date })[]>`
-      SELECT project_id AS "projectId", seq, encode(hash, 'hex') AS hash, at, key_id AS "keyId",
-             translate(encode(signature, 'base64'), E'\n', '') AS signature
-        FROM seal_head WHERE project_id = ${projectId} AND seq > ${after}::bigint AND seq <= ${upTo}::bigint
+    const rows = await this.prisma.$queryRaw<HeadRow[]>`
+      SELECT ${HEAD_COLUMNS} FROM seal_head WHERE project_id = ${projectId} AND seq > ${after}::bigint AND seq <= ${upTo}::bigint
        ORDER BY seq LIMIT ${PAGE}::int`;
-    return new Map(rows.map((row) => [Number(row.seq), { ...row, seq: Number(row.seq), at: row.at.toISOString() }]));
+    return new Map(rows.map((row) => [Number(row.seq), toHead(row)]));
   }
 
   /** The first event, in the order of sealing, that should be sealed by now and is not. */
@@ -91,6 +116,12 @@ export class SealedRows {
     }
   }
 }
+
+const HEAD_COLUMNS = Prisma.sql`
+  project_id AS "projectId", seq, encode(hash, 'hex') AS hash, at, key_id AS "keyId",
+  translate(encode(signature, 'base64'), E'\n', '') AS signature`;
+
+const toHead = (row: HeadRow): SealHead => ({ ...row, seq: Number(row.seq), at: row.at.toISOString() });
 
 function toLink(projectId: string, { seq, eventId, hash, ...row }: LinkRow): FoundLink {
   return { projectId, seq: Number(seq), eventId, hash, event: row.id === null ? null : eventFields(row) };

@@ -2,7 +2,7 @@ import type { KeyObject } from 'node:crypto';
 import type { SealHead } from '../domain/seal-head.js';
 import { isSignedBy } from '../sealing/head-signature.js';
 import type { PrismaService } from '../platform/prisma/prisma.service.js';
-import { ChainCheck, type Anchor, type Finding } from './chain-check.js';
+import { ChainCheck, type Anchor, type ChainBase, type Finding } from './chain-check.js';
 import { readExport } from './export-file.js';
 import { SealedRows } from './sealed-rows.js';
 
@@ -13,12 +13,14 @@ export interface Evidence {
   readonly publicKey: KeyObject | null;
   /** Whether an export may hold chains that begin or end in the middle. */
   readonly isPart: boolean;
+  /** What the manifest of an archive says: where each chain was before it, and at its end. */
+  readonly places?: readonly (Anchor & { readonly projectId: string })[];
 }
 
 export interface Report {
   events: number;
   /** Where each chain ends that is whole. */
-  readonly ends: { readonly projectId: string; readonly seq: number }[];
+  readonly ends: { readonly projectId: string; readonly seq: number; readonly base?: ChainBase }[];
   /** The first of each chain that is not. */
   readonly findings: Finding[];
 }
@@ -28,9 +30,9 @@ export async function verifyDatabase(prisma: PrismaService, evidence: Evidence):
   const rows = new SealedRows(prisma);
   const report = reportOn(evidence);
   const seen = new Set<string>();
-  for await (const { projectId, anchors } of rows.chains()) {
+  for await (const { projectId, anchors, base } of rows.chains()) {
     seen.add(projectId);
-    const check = new ChainCheck({ projectId, anchors: [...anchors, ...anchorsOf(projectId, evidence)] });
+    const check = new ChainCheck({ projectId, anchors: [...anchors, ...anchorsOf(projectId, evidence)], base });
     for await (const { head, ...link } of rows.links(projectId)) {
       report.events += 1;
       const anchor = head && { ...head, from: 'the head in the database' };
@@ -39,7 +41,8 @@ export async function verifyDatabase(prisma: PrismaService, evidence: Evidence):
       report.findings.push(finding);
       break;
     }
-    close(report, check);
+    if (base?.file === null && !check.isBroken) report.findings.push(unsaid(projectId, base));
+    else close(report, check, base);
   }
   missing(report, seen, evidence);
   const unsealed = await rows.unsealed();
@@ -73,10 +76,15 @@ function reportOn(evidence: Evidence): Report {
   return { events: 0, ends: [], findings };
 }
 
-function close({ findings, ends }: Report, check: ChainCheck): void {
+function close({ findings, ends }: Report, check: ChainCheck, base: ChainBase | null = null): void {
   const finding = check.finish();
   if (finding) findings.push(finding);
-  else if (!check.isBroken) ends.push({ projectId: check.projectId, seq: check.seq });
+  else if (!check.isBroken) ends.push({ projectId: check.projectId, seq: check.seq, ...(base && { base }) });
+}
+
+function unsaid(projectId: string, { seq }: ChainBase): Finding {
+  const detail = `1 to ${seq} are said to be archived, and no event says so`;
+  return { projectId, seq: 1, eventId: null, what: 'removed', detail };
 }
 
 /** Chains of which there is a kept head and nothing else. */
@@ -86,10 +94,12 @@ function missing(report: Report, seen: ReadonlySet<string>, evidence: Evidence):
   for (const projectId of gone) close(report, new ChainCheck({ projectId, anchors: anchorsOf(projectId, evidence) }));
 }
 
-const anchorsOf = (projectId: string, { heads }: Evidence): Anchor[] =>
-  heads
+const anchorsOf = (projectId: string, { heads, places = [] }: Evidence): Anchor[] => [
+  ...places.filter((place) => place.projectId === projectId),
+  ...heads
     .filter((head) => head.projectId === projectId)
-    .map(({ seq, hash, at }) => ({ seq, hash, from: `the kept head of ${at}` }));
+    .map(({ seq, hash, at }) => ({ seq, hash, from: `the kept head of ${at}` })),
+];
 
 function forgery(head: SealHead, { publicKey }: Evidence): Finding | null {
   if (!publicKey || isSignedBy(head, publicKey)) return null;

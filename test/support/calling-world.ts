@@ -42,6 +42,8 @@ export interface WorldOptions {
   readonly policy?: Partial<RetryPolicy>;
   readonly credentials?: readonly CredentialConfig[];
   readonly maxOpenTargets?: number;
+  /** One that has something in it already; it goes with the world. */
+  readonly database?: TestDatabase;
   /** For a test that listens to what Postgres says. */
   readonly connect?: (url: string) => PrismaService;
 }
@@ -140,8 +142,9 @@ export class CallingWorld {
     credentials = [aCredential()],
     maxOpenTargets = 1_000_000,
     connect = (url) => new PrismaService(url, 12),
+    database: given,
   }: WorldOptions = {}): Promise<CallingWorld> {
-    const database = await createTestDatabase();
+    const database = given ?? (await createTestDatabase());
     const policyOfTest = {
       ...defaultRetryPolicy,
       // Large requests of most tests wait for no listing.

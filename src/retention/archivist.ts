@@ -1,0 +1,87 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { placesOf, type ArchivedChain, type RecordMonth } from '../domain/record-month.js';
+import type { SealHead } from '../domain/seal-head.js';
+import type { Archived } from '../ledger/month-drops.js';
+import type { ArchivedTable, RecordMonthLedger } from '../ledger/record-months.js';
+import type { SealedRows } from '../verifying/sealed-rows.js';
+import { verifyExport } from '../verifying/verify.js';
+import { checkArchive, writeArchive, type ArchiveFile } from './archive-file.js';
+
+const TABLE = { calls: 'call', lists: 'list_call' } as const;
+
+/** Writes months of the record to files, and reads them back. */
+export class Archivist {
+  constructor(
+    private readonly months: RecordMonthLedger,
+    private readonly sealed: SealedRows,
+    private readonly folder: string,
+  ) {}
+
+  /** Once it returns, all of the month lies in the folder. A second time it writes the same files again. */
+  async archive(month: RecordMonth): Promise<Archived> {
+    const rows = await this.months.count(month);
+    const archived =
+      month.kind === 'events' ? await this.events(month) : await this.rows(TABLE[month.kind], month, rows);
+    const { items, ...rest } = { items: [], ...archived };
+    const manifest = { ...month, rows, ...rest, ...(items.length > 0 ? { items } : {}) };
+    await writeFile(join(this.folder, `${nameOf(month)}.json`), `${JSON.stringify(manifest, null, 2)}\n`, {
+      flush: true,
+    });
+    return { rows, ...rest };
+  }
+
+  private async rows(table: ArchivedTable, month: RecordMonth, rows: number): Promise<Omit<Archived, 'rows'>> {
+    const file = await this.write(`${nameOf(month)}.ndjson.gz`, this.months.rows(table, month));
+    if (file.rows !== rows) throw new Error(`${file.name} has ${file.rows} of ${rows} rows`);
+    return { files: [file], chains: [] };
+  }
+
+  /** `items` are the last heads within the month: what the file can be held against (`npm run audit:verify -- FILE --manifest MANIFEST`). */
+  private async events(month: RecordMonth): Promise<Omit<Archived, 'rows'> & { items: SealHead[] }> {
+    if (!(await this.months.isSealed(month))) throw new Error(`events of ${month.month} are not sealed yet`);
+    const chains = await this.months.chains(month);
+    const events = await this.write(`${nameOf(month)}.ndjson.gz`, this.links(chains));
+    await this.checkChains(events, chains);
+    const heads = await this.write(`heads-${month.month}.ndjson.gz`, this.months.rows('seal_head', month));
+    const items: SealHead[] = [];
+    for (const { projectId, afterSeq, seq } of chains) {
+      const head = await this.sealed.lastHead(projectId, afterSeq, seq);
+      if (head) items.push(head);
+    }
+    return { files: [events, heads], chains, items };
+  }
+
+  private async write(name: string, lines: AsyncIterable<string>): Promise<ArchiveFile> {
+    const file = await writeArchive(this.folder, name, lines);
+    await checkArchive(this.folder, file);
+    return file;
+  }
+
+  private async *links(chains: readonly ArchivedChain[]): AsyncGenerator<string> {
+    for (const { projectId, afterSeq, seq } of chains) {
+      for await (const { event, eventId, hash, seq: at } of this.sealed.links(projectId, afterSeq)) {
+        if (at > seq) break;
+        yield JSON.stringify({ projectId, seq: at, eventId, hash, event });
+      }
+    }
+  }
+
+  /** From where the last archive ended to where the rest of the chain goes on. */
+  private async checkChains({ name }: ArchiveFile, chains: readonly ArchivedChain[]): Promise<void> {
+    const evidence = { heads: [], publicKey: null, isPart: true, places: placesOf(chains) };
+    const { findings, ends } = await verifyExport(join(this.folder, name), evidence);
+    const [finding] = findings;
+    if (finding) {
+      const place = `${finding.projectId === '' ? 'no project' : finding.projectId}, ${finding.seq ?? finding.eventId ?? ''}`;
+      throw new Error(
+        `the chain is not genuine (${place}: ${finding.detail}): run npm run audit:verify; nothing was dropped`,
+      );
+    }
+    const endOf = new Map(ends.map(({ projectId, seq }) => [projectId, seq]));
+    const short = chains.find(({ projectId, seq }) => endOf.get(projectId) !== seq);
+    if (short) throw new Error(`${name} lacks events of ${short.projectId === '' ? 'no project' : short.projectId}`);
+  }
+}
+
+const nameOf = ({ kind, month }: RecordMonth): string => `${kind}-${month}`;
