@@ -6,7 +6,7 @@ const SPACING_MS = 8_640;
 const CALLS_A_REQUEST = 5;
 export const PROJECTS = 20;
 export const CALLERS = 8;
-/** Of each project; each is asked for every half day. */
+/** Of each project; each is asked for twice a day. */
 export const CLUSTERS_A_PROJECT = 5_000;
 const SET = 50_000;
 /** Those with many rows a call: their indexes are made at the end. */
@@ -113,7 +113,7 @@ const REQUESTS = [
 ];
 
 const TARGET_OF = `n::bigint * ${CLUSTERS_A_CALL} + i + 1`;
-const CLUSTER_OF = `md5('project-' || p || ' cluster-' || (n::bigint * ${CLUSTERS_A_CALL} + i) % ${CLUSTERS_A_PROJECT})::uuid::text`;
+const CLUSTER_OF = `md5('project-' || p || ' cluster-' || ((r / ${PROJECTS}) * ${CALLS_A_REQUEST * CLUSTERS_A_CALL} + n % ${CALLS_A_REQUEST} * ${CLUSTERS_A_CALL} + i) % ${CLUSTERS_A_PROJECT})::uuid::text`;
 const I = `generate_series(0, ${CLUSTERS_A_CALL - 1}) AS i`;
 
 const CALLS = [
@@ -193,7 +193,7 @@ const ROLLUPS = [
      FROM sent CROSS JOIN unnest(ARRAY['call', 'call_of_caller']::rollup_kind[]) AS kind GROUP BY 1, 2, 3, 4, 5, 6, 7
    ON CONFLICT DO NOTHING`,
   `INSERT INTO rollup (project_id, hour, kind, task_id, caller, state, code, count, calls)
-   SELECT project_id, ${HOUR}, 'target', ${TASK}, caller, result, CASE result WHEN 'scan_failed' THEN 'timeout' ELSE 'none' END, count(*) * 10, count(*) * 10
+   SELECT project_id, ${HOUR}, 'target'::rollup_kind, ${TASK}, caller, result, CASE result WHEN 'scan_failed' THEN 'timeout' ELSE 'none' END, count(*) * 10, count(*) * 10
      FROM sent CROSS JOIN unnest(ARRAY['succeeded', 'scan_failed']) AS result GROUP BY 1, 2, 3, 4, 5, 6, 7
    ON CONFLICT DO NOTHING`,
   `INSERT INTO rollup_time (project_id, hour, span, task_id, caller, state, code, bucket, count)
