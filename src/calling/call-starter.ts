@@ -14,7 +14,7 @@ import { FillingLedger, type Filled } from '../ledger/filling.js';
 import { WholeSetLedger } from '../ledger/whole-sets.js';
 import { LaneLedger, type LaneReading } from '../ledger/lanes.js';
 import { ListingWishes } from '../ledger/listing-wishes.js';
-import { Clock, type DatabaseTime } from '../platform/clock.js';
+import { Clock } from '../platform/clock.js';
 import { crashPoint } from '../platform/crash-points.js';
 import { PrismaService, type Tx } from '../platform/prisma/prisma.service.js';
 import { processName } from '../platform/process-name.js';
@@ -38,9 +38,7 @@ export interface StartedCall {
 }
 
 /** What a look at a lane came to, and the lane's gate after it. */
-export type Turn = DatabaseTime & Choice;
-
-type Choice = { readonly gate: LaneGate } & (
+export type Turn = { readonly now: Date; readonly gate: LaneGate } & (
   | { readonly kind: 'started'; readonly call: StartedCall }
   /** `nextLookAt` is null where only another event can change it. */
   | { readonly kind: 'nothing'; readonly nextLookAt: Date | null }
@@ -73,11 +71,10 @@ export class CallStarter {
       crashPoint('start.locked');
       const reading = await this.lanes.read(tx, lane.id);
       const gate = laneGate(reading.situation);
-      const time = { now: reading.situation.now, readAtMs: this.clock.monotonicMs() };
-      if (!gate.open) return { kind: 'nothing', ...time, gate, nextLookAt: gate.until };
-      if (!(await this.mayUseCredential(tx, lane, reading)))
-        return { kind: 'nothing', ...time, gate, nextLookAt: null };
-      return { ...time, ...(await this.chooseAndWrite(tx, lane, reading, leasedAtMs)) };
+      const { now } = reading.situation;
+      if (!gate.open) return { kind: 'nothing', now, gate, nextLookAt: gate.until };
+      if (!(await this.mayUseCredential(tx, lane, reading))) return { kind: 'nothing', now, gate, nextLookAt: null };
+      return this.chooseAndWrite(tx, lane, reading, leasedAtMs);
     });
   }
 
@@ -88,7 +85,7 @@ export class CallStarter {
     return locked.confirmed || locked.sending === 0;
   }
 
-  private async chooseAndWrite(tx: Tx, lane: Lane, reading: LaneReading, leasedAtMs: number): Promise<Choice> {
+  private async chooseAndWrite(tx: Tx, lane: Lane, reading: LaneReading, leasedAtMs: number): Promise<Turn> {
     const { now } = reading.situation;
     const { virtualTime } = reading;
     const queue = await this.choosing.queue(tx, { id: lane.id, virtualTime }, lane.credential.projects, now);
@@ -103,10 +100,10 @@ export class CallStarter {
       const call = task && (await this.fillAndWrite(tx, lane, reading, task, leasedAtMs));
       if (!call) continue;
       await this.lanes.charge(tx, lane.id, head.caller, charged(queue, head));
-      return { kind: 'started', call, gate: laneGate(withCall(reading.situation)) };
+      return { kind: 'started', call, now, gate: laneGate(withCall(reading.situation)) };
     }
     const nextLookAt = ready.length > 0 ? now : earliest(nextRipeAt, queue.nextDueAt);
-    return { kind: 'nothing', gate: { open: true }, nextLookAt };
+    return { kind: 'nothing', now, gate: { open: true }, nextLookAt };
   }
 
   /** In order, up to the last that does not wait for company any more. */

@@ -71,7 +71,9 @@ export class Caller implements Looker, OnModuleInit {
           if (turn.gate.open) continue;
         }
         const nextLookAt = turn && nextLook(turn);
-        if (nextLookAt) await this.bells.ringLater(lane.id, nextLookAt, this.clock.untilMs(nextLookAt, turn));
+        // Counted from here and not from when the lane was read: a look that comes a little late finds the slots that have become free
+        // meanwhile, and sends them all. On time, each would be a look of its own, and at 200 lanes there is no time for these.
+        if (nextLookAt) await this.bells.ringLater(lane.id, nextLookAt, nextLookAt.getTime() - turn.now.getTime());
         if (!(await this.oneFrees(out, turn?.gate))) return;
       }
     } finally {

@@ -6,7 +6,7 @@ import { laneGate } from '../domain/lane.js';
 import { LIST_PURPOSES, turnsOf, type ListPurpose } from '../domain/list-purpose.js';
 import { LaneLedger } from '../ledger/lanes.js';
 import { ListCallLedger } from '../ledger/list-calls.js';
-import { Clock, type DatabaseTime } from '../platform/clock.js';
+import { Clock } from '../platform/clock.js';
 import { crashPoint } from '../platform/crash-points.js';
 import { PrismaService, type Tx } from '../platform/prisma/prisma.service.js';
 import { processName } from '../platform/process-name.js';
@@ -25,7 +25,7 @@ export interface StartedList {
 
 export type ListTurn =
   | { readonly kind: 'started'; readonly started: StartedList }
-  | (DatabaseTime & { readonly kind: 'nothing'; readonly nextLookAt: Date | null });
+  | { readonly kind: 'nothing'; readonly now: Date; readonly nextLookAt: Date | null };
 
 /** Takes a slot of a list lane for whoever's turn it is. */
 @Injectable()
@@ -45,17 +45,16 @@ export class ListStarter {
       await this.lanes.lock(tx, lane.id);
       const reading = await this.lanes.read(tx, lane.id);
       const { now, credential } = reading.situation;
-      const time = { now, readAtMs: this.clock.monotonicMs() };
       const gate = laneGate(reading.situation);
-      if (!gate.open) return { kind: 'nothing', ...time, nextLookAt: gate.until };
+      if (!gate.open) return { kind: 'nothing', now, nextLookAt: gate.until };
       const { name } = lane.credential;
       if (!credential.confirmed && (await this.lanes.lockCredential(tx, name)).sending > 0) {
-        return { kind: 'nothing', ...time, nextLookAt: null };
+        return { kind: 'nothing', now, nextLookAt: null };
       }
       const leaseUntil = new Date(now.getTime() + lane.credential.timeoutMs + this.config.policy.leaseMarginMs);
       const taken = await this.take(tx, lane, now, leaseUntil);
       crashPoint('list.taken');
-      if (!taken) return { kind: 'nothing', ...time, nextLookAt: await this.nextDueAt(tx, lane, now) };
+      if (!taken) return { kind: 'nothing', now, nextLookAt: await this.nextDueAt(tx, lane, now) };
       const listId = reading.callId;
       await this.write(tx, lane, { id: listId, startedAt: now, leaseUntil }, taken);
       const at = new Date(now.getTime() + reading.clockOffsetMs);

@@ -55,8 +55,8 @@ export class Watcher implements Looker, OnModuleInit {
       const turn = await this.turns.take(lane.id, () => this.starter.start(lane));
       if (!turn) return;
       if (turn.kind === 'nothing') {
-        const { nextLookAt } = turn;
-        if (nextLookAt) await this.bells.ringLater(lane.id, nextLookAt, this.clock.untilMs(nextLookAt, turn));
+        const { now, nextLookAt } = turn;
+        if (nextLookAt) await this.bells.ringLater(lane.id, nextLookAt, nextLookAt.getTime() - now.getTime());
         return;
       }
       crashPoint('list.committed');
