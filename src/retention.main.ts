@@ -15,7 +15,7 @@ const USAGE = `Usage: npm run retention -- --archive FOLDER [--calls 400d] [--li
 Writes months of the record that are older than they are kept to files (NDJSON, gzip), reads them back, and drops their partitions.
 What is not named is kept for ever. Run it once a month, beside the running service.
 
-  --archive FOLDER   where the files go; it exists, and is backed up
+  --archive FOLDER   where the files go, one for each database; it exists, and is backed up
   --calls AGE        calls of RetryTask
   --lists AGE        calls of the lists
   --events AGE       events, and the heads of their chains
@@ -68,9 +68,11 @@ async function run(url: string, folder: string, options: RetentionOptions): Prom
   const owner = await connectWithin(url, 5_000);
   const prisma = new PrismaService(url, 1);
   try {
+    const drops = new MonthDrops(owner);
+    if (!(await drops.takeTurn())) throw new Error('another retention of this database is running');
     const months = new RecordMonthLedger(prisma);
     const archivist = new Archivist(months, new SealedRows(prisma), folder);
-    await applyRetention({ months, archivist, drops: new MonthDrops(owner) }, options, console.log);
+    await applyRetention({ months, archivist, drops }, options, console.log);
   } finally {
     await prisma.$disconnect();
     await owner.end();

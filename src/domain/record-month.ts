@@ -21,15 +21,6 @@ export interface ArchivedChain {
   readonly hash: string;
 }
 
-/** The places of chains that an archive stands between, before it and at its end. */
-export const placesOf = (
-  chains: readonly ArchivedChain[],
-): { projectId: string; seq: number; hash: string; from: string }[] =>
-  chains.flatMap(({ projectId, afterSeq, afterHash, seq, hash }) => [
-    ...(afterHash === null ? [] : [{ projectId, seq: afterSeq, hash: afterHash, from: 'the archive before it' }]),
-    { projectId, seq, hash, from: "the archive's manifest" },
-  ]);
-
 /** The first moment of a month and that of the next, ISO 8601 in UTC. */
 export function boundsOf({ month }: RecordMonth): { readonly from: string; readonly to: string } {
   const [year, number] = month.split('-').map(Number) as [number, number];

@@ -21,8 +21,12 @@ export interface Archived {
 /** Lock not available, deadlock. */
 const BUSY = new Set(['55P03', '40P01']);
 const TRIES = 10;
-/** Everybody who wants the table waits behind us meanwhile. */
-const LOCK_MS = 2_000;
+/** Everybody who wants the table waits behind us meanwhile; below the time after which Postgres looks for deadlocks, whose victim could be the service. */
+const LOCK_MS = 500;
+const PAUSE_MS = 2_000;
+/** A process that is stopped, or whose host is gone, must not keep the locks. */
+const IDLE_MS = 5_000;
+const LOCK_KEY = `hashtext('rescan.retention')`;
 
 /** Something was written into a month that has long passed. Nothing was dropped. */
 export class MonthChanged extends Error {}
@@ -30,6 +34,12 @@ export class MonthChanged extends Error {}
 /** Takes months out of the record. It needs the owner's rights, which the service does not have. */
 export class MonthDrops {
   constructor(private readonly owner: pg.Client) {}
+
+  /** For as long as the connection lasts: two at once would write over each other's archives. @returns false where another one is at it */
+  async takeTurn(): Promise<boolean> {
+    const { rows } = await this.owner.query<{ taken: boolean }>(`SELECT pg_try_advisory_lock(${LOCK_KEY}) AS taken`);
+    return rows[0]?.taken === true;
+  }
 
   /**
    * In one transaction: the partitions go, chains begin after what is archived, and events say so.
@@ -46,13 +56,15 @@ export class MonthDrops {
         await this.owner.query('ROLLBACK');
         if (tries >= TRIES || !BUSY.has(errorCode(error))) throw error;
       }
-      await sleep(LOCK_MS);
+      await sleep(PAUSE_MS);
     }
   }
 
   private async dropOnce(month: RecordMonth, { rows, files, chains }: Archived): Promise<void> {
     const tables = await this.partitionsOf(month);
-    await this.owner.query(`SET LOCAL lock_timeout = ${LOCK_MS}`);
+    await this.owner.query(
+      `SET LOCAL lock_timeout = ${LOCK_MS}; SET LOCAL idle_in_transaction_session_timeout = ${IDLE_MS}`,
+    );
     // Before any other lock, as the sealer does.
     if (month.kind === 'events') await this.owner.query('SELECT 1 FROM seal_progress FOR UPDATE');
     const main = partition(PARTITIONED[month.kind][0], month);

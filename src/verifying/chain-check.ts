@@ -45,6 +45,8 @@ export interface ChainBegin {
    */
   readonly isPart?: boolean;
   readonly base?: ChainBase | null;
+  /** The place before its first link; that of a whole chain is known by itself. */
+  readonly start?: { readonly seq: number; readonly hash: string } | null;
 }
 
 /**
@@ -62,12 +64,12 @@ export class ChainCheck {
   private suspect: FoundLink | null = null;
   isBroken = false;
 
-  constructor({ projectId, anchors = [], isPart = false, base = null }: ChainBegin) {
+  constructor({ projectId, anchors = [], isPart = false, base = null, start = null }: ChainBegin) {
     this.projectId = projectId;
     this.anchors = new Map(anchors.map((anchor) => [anchor.seq, anchor]));
     this.isPart = isPart;
     this.base = base;
-    this.end = isPart || base ? null : { seq: 0, hash: chainStart(projectId) };
+    this.end = start ?? (isPart || base ? null : { seq: 0, hash: chainStart(projectId) });
   }
 
   /** Of its last good link; 0 where there is none. */
@@ -88,6 +90,12 @@ export class ChainCheck {
   finish(): Finding | null {
     if (this.isBroken) return null;
     if (this.suspect) return this.found(this.judge(this.suspect, null));
+    const { base } = this;
+    const atBase = base && this.anchors.get(base.seq);
+    if (base && atBase && atBase.hash !== base.hash) {
+      const detail = `what lies in archives up to here is another chain than that of ${atBase.from}`;
+      return this.found({ projectId: this.projectId, seq: base.seq, eventId: null, what: 'rewritten', detail });
+    }
     const missed = Math.max(0, ...this.anchors.keys());
     if (this.isPart || missed <= this.seq) return null;
     const seq = this.seq + 1;
@@ -107,14 +115,12 @@ export class ChainCheck {
     return link.seq === this.end.seq + 1 && this.isItself(link) && this.hashAfter(this.end.hash, link) === link.hash;
   }
 
-  /** All of it lies in an archive, which proves itself; what is still here must fit as far as there is something to fit. */
+  /** All of it lies in an archive, which proves itself. Of an event that is still here the seal before it is as well. */
   private fitsArchived(link: FoundLink, base: ChainBase): boolean {
     const last = this.end?.seq ?? 0;
     if (link.seq <= last || (link.seq === base.seq && link.hash !== base.hash)) return false;
     if (link.event === null) return true;
-    return (
-      this.isItself(link) && (link.seq > last + 1 || !this.end || this.hashAfter(this.end.hash, link) === link.hash)
-    );
+    return this.end?.seq === link.seq - 1 && this.isItself(link) && this.hashAfter(this.end.hash, link) === link.hash;
   }
 
   private take(link: FoundLink): Finding | null {

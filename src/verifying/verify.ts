@@ -1,8 +1,10 @@
 import type { KeyObject } from 'node:crypto';
+import type { ArchivedChain } from '../domain/record-month.js';
 import type { SealHead } from '../domain/seal-head.js';
+import { chainStart } from '../sealing/chain.js';
 import { isSignedBy } from '../sealing/head-signature.js';
 import type { PrismaService } from '../platform/prisma/prisma.service.js';
-import { ChainCheck, type Anchor, type ChainBase, type Finding } from './chain-check.js';
+import { ChainCheck, type Anchor, type ChainBase, type ChainBegin, type Finding } from './chain-check.js';
 import { readExport } from './export-file.js';
 import { SealedRows } from './sealed-rows.js';
 
@@ -13,8 +15,8 @@ export interface Evidence {
   readonly publicKey: KeyObject | null;
   /** Whether an export may hold chains that begin or end in the middle. */
   readonly isPart: boolean;
-  /** What the manifest of an archive says: where each chain was before it, and at its end. */
-  readonly places?: readonly (Anchor & { readonly projectId: string })[];
+  /** What the manifest of an archive says: it has these chains, each from one place to the other, and no others. */
+  readonly archived?: readonly ArchivedChain[];
 }
 
 export interface Report {
@@ -23,6 +25,8 @@ export interface Report {
   readonly ends: { readonly projectId: string; readonly seq: number; readonly base?: ChainBase }[];
   /** The first of each chain that is not. */
   readonly findings: Finding[];
+  /** Kept heads of what lies in archives: they are to be held against those. */
+  readonly unchecked: { readonly projectId: string; readonly seq: number }[];
 }
 
 /** Every chain of a database, its events that are in none, and the heads that it keeps. A chain at a time, a page at a time. */
@@ -41,6 +45,8 @@ export async function verifyDatabase(prisma: PrismaService, evidence: Evidence):
       report.findings.push(finding);
       break;
     }
+    if (base)
+      report.unchecked.push(...evidence.heads.filter((head) => head.projectId === projectId && head.seq < base.seq));
     if (base?.file === null && !check.isBroken) report.findings.push(unsaid(projectId, base));
     else close(report, check, base);
   }
@@ -60,8 +66,7 @@ export async function verifyExport(path: string, evidence: Evidence): Promise<Re
   for await (const link of readExport(path)) {
     report.events += 1;
     const { projectId } = link;
-    const begin = { projectId, isPart: evidence.isPart, anchors: anchorsOf(projectId, evidence) };
-    const check = checks.get(projectId) ?? new ChainCheck(begin);
+    const check = checks.get(projectId) ?? new ChainCheck(beginOf(projectId, evidence));
     checks.set(projectId, check);
     const finding = check.next(link);
     if (finding) report.findings.push(finding);
@@ -73,7 +78,7 @@ export async function verifyExport(path: string, evidence: Evidence): Promise<Re
 
 function reportOn(evidence: Evidence): Report {
   const findings = evidence.heads.map((head) => forgery(head, evidence)).filter((finding) => finding !== null);
-  return { events: 0, ends: [], findings };
+  return { events: 0, ends: [], findings, unchecked: [] };
 }
 
 function close({ findings, ends }: Report, check: ChainCheck, base: ChainBase | null = null): void {
@@ -90,16 +95,26 @@ function unsaid(projectId: string, { seq }: ChainBase): Finding {
 /** Chains of which there is a kept head and nothing else. */
 function missing(report: Report, seen: ReadonlySet<string>, evidence: Evidence): void {
   if (evidence.isPart) return;
-  const gone = new Set(evidence.heads.map(({ projectId }) => projectId).filter((projectId) => !seen.has(projectId)));
-  for (const projectId of gone) close(report, new ChainCheck({ projectId, anchors: anchorsOf(projectId, evidence) }));
+  const known = evidence.archived ?? evidence.heads;
+  const gone = new Set(known.map(({ projectId }) => projectId).filter((projectId) => !seen.has(projectId)));
+  for (const projectId of gone) close(report, new ChainCheck(beginOf(projectId, evidence)));
 }
 
-const anchorsOf = (projectId: string, { heads, places = [] }: Evidence): Anchor[] => [
-  ...places.filter((place) => place.projectId === projectId),
-  ...heads
+function beginOf(projectId: string, evidence: Evidence): ChainBegin {
+  const anchors = anchorsOf(projectId, evidence);
+  const chain = evidence.archived?.find((one) => one.projectId === projectId);
+  if (!chain) return { projectId, isPart: evidence.isPart, anchors };
+  const { afterSeq, afterHash, seq, hash } = chain;
+  const start = { seq: afterSeq, hash: afterHash ?? chainStart(projectId) };
+  // Heads of other times say nothing of it.
+  const within = anchors.filter((anchor) => anchor.seq > afterSeq && anchor.seq <= seq);
+  return { projectId, start, anchors: [...within, { seq, hash, from: 'the manifest' }] };
+}
+
+const anchorsOf = (projectId: string, { heads }: Evidence): Anchor[] =>
+  heads
     .filter((head) => head.projectId === projectId)
-    .map(({ seq, hash, at }) => ({ seq, hash, from: `the kept head of ${at}` })),
-];
+    .map(({ seq, hash, at }) => ({ seq, hash, from: `the kept head of ${at}` }));
 
 function forgery(head: SealHead, { publicKey }: Evidence): Finding | null {
   if (!publicKey || isSignedBy(head, publicKey)) return null;

@@ -192,6 +192,12 @@ describe('events', () => {
       `UPDATE event SET actor = 'nobody' WHERE id = (SELECT event_id FROM event_seal WHERE project_id = 'p-1' AND seq = 3)`,
       'changed',
     ],
+    [
+      'an event that was put before the base',
+      `INSERT INTO event (id, kind, actor, project_id, data, tx) VALUES ('01999999-0000-7000-8000-000000000000', 'test.forged', 'x', 'p-1', '{}', '3');
+       INSERT INTO event_seal VALUES ('p-1', 1, '01999999-0000-7000-8000-000000000000', sha256(''))`,
+      expect.stringMatching(/inserted|changed/) as unknown,
+    ],
   ])('show %s', async (_what, statement, what) => {
     await run('--events', JANUARY);
     await sealEverything(prisma);
@@ -208,8 +214,42 @@ describe('events', () => {
     expect(await verifyFile('events-2026-01')).toMatchObject({ code: 0 });
     const lines = await linesOf('events-2026-01.ndjson.gz');
     const text = lines.map((line) => JSON.stringify(line)).join('\n');
-    await writeFile(join(folder, 'events-2026-01.ndjson.gz'), gzipSync(text.replace('tester', 'nobody')));
-    expect(await verifyFile('events-2026-01')).toMatchObject({ code: 1 });
+    for (const changed of [
+      text.replace('tester', 'nobody'),
+      text.slice(0, text.lastIndexOf('\n')),
+      text.slice(text.indexOf('\n')),
+    ]) {
+      await writeFile(join(folder, 'events-2026-01.ndjson.gz'), gzipSync(changed));
+      expect(await verifyFile('events-2026-01')).toMatchObject({ code: 1 });
+    }
+  });
+
+  it('show a kept head that speaks of the archives, and one of another chain at their end', async () => {
+    const places = await prisma.$queryRaw<{ seq: number; hash: string }[]>`
+      SELECT seq::int AS seq, encode(hash, 'hex') AS hash FROM event_seal WHERE project_id = 'p-1' AND seq IN (2, 4) ORDER BY seq`;
+    const heads = places.map((place) => ({
+      ...place,
+      projectId: 'p-1',
+      at: '2026-01-31T00:00:00.000Z',
+      keyId: null,
+      signature: null,
+    }));
+    await run('--events', JANUARY);
+    await sealEverything(prisma);
+    const report = await verifyDatabase(prisma, { heads, publicKey: null, isPart: false });
+    expect([report.findings, report.unchecked]).toMatchObject([[], [{ projectId: 'p-1', seq: 2 }]]);
+    const other = heads.map((head) => ({ ...head, hash: '00'.repeat(32) }));
+    const { findings } = await verifyDatabase(prisma, { heads: other, publicKey: null, isPart: false });
+    expect(findings).toMatchObject([{ projectId: 'p-1', what: 'rewritten' }]);
+  });
+
+  it('stay where the first of a chain are missing', async () => {
+    await database.asOwner(
+      `SET session_replication_role = replica; CREATE TEMP TABLE gone AS SELECT event_id FROM event_seal WHERE project_id = 'p-1' AND seq = 1;
+       DELETE FROM event WHERE id IN (SELECT event_id FROM gone); DELETE FROM event_seal WHERE event_id IN (SELECT event_id FROM gone)`,
+    );
+    expect(await run('--events', JANUARY)).toMatchObject({ code: 1, stderr: expect.stringContaining('1 is missing') });
+    expect(await partitions()).toContain('event_2026_01');
   });
 
   it('stay where they are not genuine, or not sealed yet', async () => {
@@ -265,6 +305,16 @@ describe('calls', () => {
     expect(await partitions()).toContain('call_2026_01');
     expect(await run('--calls', JANUARY)).toMatchObject({ code: 0 });
     expect(await linesOf('calls-2026-01.ndjson.gz')).toHaveLength(2);
+  });
+
+  it('are taken out by one at a time', async () => {
+    const owner = await connectWithin(database.url, 5_000);
+    expect(await new MonthDrops(owner).takeTurn()).toBe(true);
+    expect(await run('--calls', JANUARY)).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('another retention'),
+    });
+    await owner.end();
   });
 
   it('wait for whoever works on the table', async () => {

@@ -83,6 +83,7 @@ describe('a database', () => {
     expect(report).toEqual({
       events: 17,
       findings: [],
+      unchecked: [],
       ends: [
         { projectId: '', seq: 3 },
         { projectId: 'p-1', seq: 9 },
