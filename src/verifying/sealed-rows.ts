@@ -7,6 +7,8 @@ import type { Anchor, ChainBase, FoundLink } from './chain-check.js';
 
 const PAGE = 1_000;
 const LOOKED_AT = 10_000;
+/** Of a bigint. */
+const LEAST = -(2n ** 63n);
 
 type StoredLink = FoundLink & { readonly head: SealHead | undefined };
 
@@ -51,10 +53,12 @@ export class SealedRows {
   }
 
   private async baseOf(projectId: string): Promise<ChainBase | null> {
+    // One by one the index of kinds takes both, and not as IS NOT DISTINCT FROM.
+    const isOfChain = projectId === '' ? Prisma.sql`project_id IS NULL` : Prisma.sql`project_id = ${projectId}`;
     const [row] = await this.prisma.$queryRaw<{ seq: bigint; hash: string; file: string | null }[]>`
       SELECT base_seq AS seq, encode(base_hash, 'hex') AS hash,
              (SELECT data->>'file' FROM event
-               WHERE kind = 'chain.archived' AND project_id IS NOT DISTINCT FROM nullif(c.project_id, '')
+               WHERE kind = 'chain.archived' AND ${isOfChain}
                  AND data->>'seq' = c.base_seq::text AND data->>'hash' = encode(c.base_hash, 'hex') LIMIT 1) AS file
         FROM seal_chain AS c WHERE project_id = ${projectId} AND base_seq > 0`;
     return row ? { ...row, seq: Number(row.seq) } : null;
@@ -68,8 +72,8 @@ export class SealedRows {
     return row ? toHead(row) : null;
   }
 
-  /** In the order of seq, with the heads that the database itself keeps. */
-  async *links(projectId: string, afterSeq = 0): AsyncGenerator<StoredLink> {
+  /** In the order of seq, with the heads that the database itself keeps. Without `afterSeq` also what stands where nothing may stand. */
+  async *links(projectId: string, afterSeq: number | bigint = LEAST): AsyncGenerator<StoredLink> {
     let after = { seq: BigInt(afterSeq), eventId: 'ffffffff-ffff-ffff-ffff-ffffffffffff' };
     for (;;) {
       const rows = await this.prisma.$queryRaw<LinkRow[]>`

@@ -122,6 +122,15 @@ describe('a database', () => {
       { seq: 4, what: 'inserted' },
     ],
     [
+      'inserted before the first',
+      [
+        `WITH forged AS (INSERT INTO event (tx, kind, actor, project_id, data)
+           VALUES ('3', 'test.forged', 'tester', 'p-1', '{}') RETURNING id)
+         INSERT INTO event_seal SELECT 'p-1', 0, id, sha256('') FROM forged`,
+      ],
+      { seq: 0, what: 'inserted' },
+    ],
+    [
       'swapped with the next one',
       [
         `CREATE TEMP TABLE a AS SELECT event_id FROM event_seal WHERE project_id = 'p-1' AND seq = 4`,
