@@ -1,4 +1,5 @@
 import type pg from 'pg';
+import { autovacuum } from '../../test/support/autovacuum.js';
 
 export const CLUSTERS_A_CALL = 20;
 /** The same at every size, so that a day has the same rows: 10,000 calls. */
@@ -43,7 +44,7 @@ export async function writeRecord(client: pg.Client, calls: number): Promise<voi
   await endChains(client);
   for (const index of indexes) await client.query(index);
   await client.query('RESET session_replication_role; RESET synchronous_commit; RESET maintenance_work_mem');
-  await client.query('VACUUM ANALYZE');
+  await autovacuum(client);
 }
 
 /** An id of a moment and a name, always the same: what refers to it need not look it up. */

@@ -9,7 +9,7 @@ import type { Principal } from '../security/principal.js';
 import { CallDto, CallTargetDto } from './call.dto.js';
 import { CallQueryDto } from './call-query.dto.js';
 import { newestCalls } from './call-search.js';
-import { newest, type PageBounds } from './newest.js';
+import { newest, untold, type PageBounds } from './newest.js';
 
 export const CALL_COLUMNS = Prisma.sql`
   c.id, c.lane_id AS lane, c.credential, c.project_id AS "projectId", s.enterprise_project_id AS "enterpriseProjectId",
@@ -44,7 +44,7 @@ export class CallReader {
     own(request, principal);
     const list = {
       from: Prisma.sql`call_request AS cr`,
-      prefix: [[Prisma.sql`cr.request_id`, Prisma.sql`${requestId}::uuid`]] as const,
+      prefix: [[Prisma.sql`cr.request_id`, untold(Prisma.sql`${requestId}::uuid`)]] as const,
       id: Prisma.sql`cr.call_id`,
       where: Prisma.sql`true`,
     };

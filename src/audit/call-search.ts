@@ -11,6 +11,7 @@ import {
   newestOf,
   projectKeys,
   rowByRow,
+  untold,
   type List,
   type PageBounds,
 } from './newest.js';
@@ -39,7 +40,7 @@ export function newestCalls(
   });
 
   if (upstreamRequestId !== undefined) {
-    const prefix = [[Prisma.sql`c.upstream_request_id`, Prisma.sql`${upstreamRequestId}`]] as const;
+    const prefix = [[Prisma.sql`c.upstream_request_id`, untold(Prisma.sql`${upstreamRequestId}`)]] as const;
     return newest(calls(prefix, Prisma.sql`c.upstream_request_id IS NOT NULL`), bounds);
   }
   if (clusterId !== undefined) return newest(calls([], ofCluster(clusterId), ofTask(taskId)), bounds);
@@ -96,14 +97,14 @@ function ofProjects(
 
   if (errorCode !== undefined) {
     const list = calls(
-      [[Prisma.sql`c.error_code`, Prisma.sql`${errorCode}`]],
+      [[Prisma.sql`c.error_code`, untold(Prisma.sql`${errorCode}`)]],
       { errorCode: null },
       isThere('error_code'),
     );
     return newestOf(projects, list, bounds);
   }
   if (httpStatus !== undefined) {
-    const column = [Prisma.sql`c.http_status`, Prisma.sql`${httpStatus}::smallint`] as const;
+    const column = [Prisma.sql`c.http_status`, untold(Prisma.sql`${httpStatus}::smallint`)] as const;
     return newestOf(projects, calls([column], { httpStatus: null }, isThere('http_status')), bounds);
   }
   if (state !== undefined || effect !== undefined) {
@@ -114,7 +115,7 @@ function ofProjects(
     return newestOf(withStates(projects, query), calls(columns, { state: null, effect: null }), bounds);
   }
   if (credential !== undefined) {
-    const column = [Prisma.sql`c.credential`, Prisma.sql`${credential}`] as const;
+    const column = [Prisma.sql`c.credential`, untold(Prisma.sql`${credential}`)] as const;
     return newestOf(projects, calls([column], { credential: null }), bounds);
   }
   if (principal.projects !== '*' || projectId !== undefined) return newestOf(projects, calls([], {}), bounds);

@@ -11,6 +11,7 @@ import {
   newestOf,
   projectKeys,
   rowByRow,
+  untold,
   type List,
   type PageBounds,
 } from './newest.js';
@@ -21,7 +22,7 @@ export function newestEvents(query: EventQueryDto, principal: Principal, bounds:
   const seen = isSeen(Prisma.sql`e.project_id`, principal, projectId);
   const one = (['requestId', 'callId', 'scheduleId'] as const).find((field) => query[field] !== undefined);
   if (one !== undefined) {
-    const prefix = [[COLUMN[one], Prisma.sql`${query[one]}::uuid`]] as const;
+    const prefix = [[COLUMN[one], untold(Prisma.sql`${query[one]}::uuid`)]] as const;
     return newest(events(prefix, allOf([isThere(one), rowByRow([seen, conditions(query, one)])])), bounds);
   }
   const isOfAll = principal.projects === '*' && projectId === undefined;
@@ -29,7 +30,7 @@ export function newestEvents(query: EventQueryDto, principal: Principal, bounds:
   if (isOfAll && query.actor === undefined && some === null) {
     return newest(events([], rowByRow([conditions(query, null)])), bounds);
   }
-  const column = some === null ? [] : [[COLUMN[some], Prisma.sql`${query[some]}`] as const];
+  const column = some === null ? [] : [[COLUMN[some], untold(Prisma.sql`${query[some]}`)] as const];
   const ofProject = [Prisma.sql`e.project_id`, Prisma.sql`key.id`] as const;
   const where = allOf([some === null ? null : isThere(some), rowByRow([conditions(query, some)])]);
   const ofProjects = newestOf(projectKeys(principal, projectId), events([...column, ofProject], where), bounds);
@@ -84,7 +85,7 @@ function withThoseOfNoProject(ofProjects: Prisma.Sql, where: Prisma.Sql, bounds:
       (${ofProjects})
        UNION ALL
       (SELECT e.id FROM event AS e
-        WHERE e.project_id IS NULL AND ${isFrom([Prisma.sql`e.id`], Prisma.sql`${lower}::uuid`)} AND e.id < ${upper}::uuid AND ${where}
+        WHERE e.project_id IS NULL AND ${isFrom([Prisma.sql`e.id`], untold(Prisma.sql`${lower}::uuid`))} AND e.id < ${untold(Prisma.sql`${upper}::uuid`)} AND ${where}
         ORDER BY e.project_id DESC, e.id DESC LIMIT ${bounds.rows}::int)) AS either
      ORDER BY id DESC LIMIT ${bounds.rows}::int`;
 }

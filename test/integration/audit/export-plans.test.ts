@@ -6,6 +6,7 @@ import type { ExportSource } from '../../../src/audit/export-scope.js';
 import { TargetExport } from '../../../src/audit/target-export.js';
 import { connectWithin } from '../../../src/platform/database/connect.js';
 import type { PrismaService } from '../../../src/platform/prisma/prisma.service.js';
+import { autovacuum } from '../../support/autovacuum.js';
 import { sealAll, writeHistory } from '../../support/history.js';
 import { listenToPlans, type Plan } from '../../support/plans.js';
 import { createTestDatabase, type TestDatabase } from '../../support/test-database.js';
@@ -37,7 +38,8 @@ afterAll(async () => {
 
 describe.each([
   ['before any statistics', () => Promise.resolve()],
-  ['with fresh statistics', () => sql.query('VACUUM ANALYZE')],
+  ['with the statistics of an autovacuum', () => autovacuum(sql)],
+  ['with fresh statistics of everything', () => sql.query('VACUUM ANALYZE')],
 ])('%s', (_phase, prepare) => {
   beforeAll(async () => void (await prepare()));
 

@@ -11,6 +11,7 @@ import { ChoosingLedger } from '../../../src/ledger/choosing.js';
 import { WatchLedger } from '../../../src/ledger/watches.js';
 import { connectWithin } from '../../../src/platform/database/connect.js';
 import type { Principal } from '../../../src/security/principal.js';
+import { autovacuum } from '../../support/autovacuum.js';
 import { writeBacklog, type Backlog } from '../../support/backlog.js';
 import { aCredential, answered, CallingWorld } from '../../support/calling-world.js';
 import { clusters, runningTasks, scan } from '../../support/list-pages.js';
@@ -77,7 +78,7 @@ class Ground {
   }
 
   async analyse(): Promise<void> {
-    await this.client.query('VACUUM ANALYZE');
+    await autovacuum(this.client);
   }
 
   /** How Postgres carried out each statement of `work`. */
