@@ -26,10 +26,14 @@ export interface Task {
 export async function acceptAll(
   world: CallingWorld,
   random: Random,
-  { tasks: count, sizeOf }: { readonly tasks: number; readonly sizeOf: (random: Random) => number },
+  {
+    tasks: count,
+    sizeOf,
+    first = 0,
+  }: { readonly tasks: number; readonly sizeOf: (random: Random) => number; readonly first?: number },
 ): Promise<Task[]> {
   const tasks: Task[] = [];
-  for (let n = 0; n < count; n += 1) {
+  for (let n = first; n < first + count; n += 1) {
     const size = sizeOf(random);
     const task: Task = {
       taskId: `task-${n}`,
