@@ -52,7 +52,7 @@ const HELPERS = `
   CREATE FUNCTION pg_temp.id_of(at timestamptz, name text) RETURNS uuid LANGUAGE sql IMMUTABLE AS $$
     SELECT (substr(uuidv7_floor(at)::text, 1, 14) || '7' || substr(md5(name), 1, 3) || '-8' || substr(md5(name), 4, 3) || '-' || substr(md5(name), 7, 12))::uuid $$;
   CREATE FUNCTION pg_temp.moment_of(n int, calls int) RETURNS timestamptz LANGUAGE sql STABLE AS $$
-    SELECT current_setting('record.ends')::timestamptz - (calls - n) * ${SPACING_MS} * interval '1 ms' $$`;
+    SELECT current_setting('record.ends')::timestamptz - (calls - n)::bigint * ${SPACING_MS} * interval '1 ms' $$`;
 
 async function makePartitions(client: pg.Client, calls: number): Promise<void> {
   await client.query(

@@ -8,7 +8,7 @@ export interface EventuallyOptions {
 /** What `condition` comes to as soon as it neither throws nor gives false, null or undefined. After the limit its last error is thrown. */
 export async function eventually<T>(
   condition: () => T | Promise<T>,
-  { limitMs = 5_000, everyMs = 20 }: EventuallyOptions = {},
+  { limitMs = 15_000, everyMs = 20 }: EventuallyOptions = {},
 ): Promise<NonNullable<T>> {
   const deadline = performance.now() + limitMs;
   for (;;) {
