@@ -33,6 +33,7 @@ export async function queriesOf(client: pg.Client): Promise<readonly Query[]> {
   const cluster = (): string => clusters[(turn += 1) % clusters.length] ?? '';
   const keyset = (name: string, path: () => string): Query => ({ name, path, atMost: KEYSET });
   const dayAgo = (): string => new Date(Date.now() - DAY_MS).toISOString();
+  // Of what each asks for, a day has a full page: pages of all sizes are alike.
   return [
     keyset('calls', () => '/v1/calls?limit=50'),
     keyset('calls of a project', () => `/v1/calls?limit=50&projectId=${project()}`),
@@ -40,11 +41,11 @@ export async function queriesOf(client: pg.Client): Promise<readonly Query[]> {
     keyset('calls by label', () => `/v1/calls?limit=50&label=owner:squad-${(turn += 1) % 50}`),
     keyset('calls by credential', () => `/v1/calls?limit=50&credential=credential-${(turn += 1) % 5}`),
     keyset('calls by HTTP status', () => '/v1/calls?limit=50&httpStatus=400'),
-    keyset('calls by error code', () => `/v1/calls?limit=50&errorCode=HSS.1044&projectId=${project()}`),
+    keyset('calls by error code', () => `/v1/calls?limit=25&errorCode=APIGW.0308&projectId=${project()}`),
     keyset('calls by state', () => '/v1/calls?limit=50&state=rejected'),
     keyset('call by upstream request id', () => `/v1/calls?upstreamRequestId=${known().upstream}`),
     keyset('events of a project', () => `/v1/audit/events?limit=50&projectId=${project()}`),
-    keyset('events of a kind', () => `/v1/audit/events?limit=50&kind=call.rejected&projectId=${project()}`),
+    keyset('events of a kind', () => `/v1/audit/events?limit=25&kind=call.throttled&projectId=${project()}`),
     keyset('events of a call', () => `/v1/audit/events?limit=50&callId=${known().call}`),
     keyset('trace of a request', () => `/v1/audit/requests/${known().request}/trace?limit=50`),
     keyset('history of a cluster', () => `/v1/audit/clusters/${cluster()}?limit=5&projectId=project-3`),
