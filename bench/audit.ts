@@ -1,4 +1,5 @@
 import type pg from 'pg';
+import { PastRequestLedger } from '../src/ledger/past-requests.js';
 import { RollupLedger } from '../src/ledger/rollups.js';
 import { SealLedger } from '../src/ledger/seals.js';
 import { connectWithin } from '../src/platform/database/connect.js';
@@ -73,11 +74,16 @@ async function bytesOnDisk(): Promise<Finding[]> {
   const world = await CallingWorld.open({ credentials: [aCredential({ limits })] });
   const client = await connectWithin(world.database.url, 5_000);
   try {
+    const past = new PastRequestLedger(world.prisma);
     const sealer = new Sealer(world.prisma, new SealLedger(), new RollupLedger());
     const wave = async (n: number): Promise<Map<string, number>> => {
       const tasks = { first: n * WAVES.calls, tasks: WAVES.calls, sizeOf: () => CLUSTERS_A_CALL };
       await readAll(world, await acceptAll(world, new Random(n), tasks));
       while (await sealer.sealBatch());
+      await client.query(
+        `UPDATE callback SET state = 'given_up', due_at = NULL, finished_at = rescan_now() WHERE state = 'pending'`,
+      );
+      while ((await past.move(0)) > 0);
       await client.query('VACUUM');
       return sizesOf(client);
     };
@@ -94,12 +100,14 @@ async function bytesOnDisk(): Promise<Finding[]> {
     const record = ['call', 'call_request', 'call_tag', 'event', 'event_seal', 'event_text'];
     return [
       line('on disk, of a cluster sent', [...after.keys()]),
-      line('  target and what its scans said', ['target', 'scan_item', 'cluster_scan']),
+      line('  target and what its scans said', ['target', 'scan_item', 'past_target', 'cluster_scan']),
       line('  call, its requests and tags', ['call', 'call_request', 'call_tag']),
       line('  events and their seals', ['event', 'event_seal', 'event_text']),
       line(
         '  everything else',
-        [...after.keys()].filter((table) => !['target', 'scan_item', 'cluster_scan', ...record].includes(table)),
+        [...after.keys()].filter(
+          (table) => !['target', 'scan_item', 'past_target', 'cluster_scan', ...record].includes(table),
+        ),
       ),
     ];
   } finally {

@@ -10,12 +10,13 @@ import { Archivist } from './retention/archivist.js';
 import { applyRetention, type RetentionOptions } from './retention/retention.js';
 import { SealedRows } from './verifying/sealed-rows.js';
 
-const USAGE = `Usage: npm run retention -- --archive FOLDER [--calls 400d] [--lists 90d] [--events 800d] [--dry-run]
+const USAGE = `Usage: npm run retention -- --archive FOLDER [--requests 430d] [--calls 400d] [--lists 90d] [--events 800d] [--dry-run]
 
 Writes months of the record that are older than they are kept to files (NDJSON, gzip), reads them back, and drops their partitions.
 What is not named is kept for ever. Run it once a month, beside the running service.
 
   --archive FOLDER   where the files go, one for each database; it exists, and is backed up
+  --requests AGE     requests that have ended, their targets, and what scans said of these
   --calls AGE        calls of RetryTask
   --lists AGE        calls of the lists
   --events AGE       events, and the heads of their chains
@@ -37,6 +38,7 @@ async function main(args: string[]): Promise<void> {
     options: {
       help: { type: 'boolean' },
       archive: { type: 'string' },
+      requests: { type: 'string' },
       calls: { type: 'string' },
       lists: { type: 'string' },
       events: { type: 'string' },

@@ -13,7 +13,9 @@ const SET = 50_000;
 /** Those with many rows a call: their indexes are made at the end. */
 const LOADED = [
   'target',
+  'past_target',
   'request',
+  'past_request',
   'scan_task',
   'call',
   'call_request',
@@ -101,16 +103,31 @@ async function writeSet(client: pg.Client, calls: number, from: number, to: numb
   await client.query('COMMIT');
 }
 
+/** Of what ended long enough ago, requests and targets are where they are kept by months. */
+const IS_PAST = `asked_at < current_setting('record.ends')::timestamptz - interval '7 days'`;
+const IN_BOTH = (table: string, insert: (table: string, isThere: string) => string): string[] => [
+  insert(table, `NOT ${IS_PAST}`),
+  insert(`past_${table}`, IS_PAST),
+];
+const NONE = [
+  ...['sending', 'unknown', 'accepted', 'scan_failed', 'not_failed', 'not_found', 'rejected', 'exhausted'],
+  ...['expired', 'cancelled', 'unverified'],
+];
+
 const REQUESTS = [
   `INSERT INTO scan_task (id, project_id, task_id, enterprise_project_id, created_at)
    SELECT DISTINCT r + 1, project_id, md5('task ' || r)::uuid::text, '0', asked_at FROM sent ORDER BY 1`,
-  `INSERT INTO request (id, scan_task_id, project_id, caller, key_id, range, scan_types, priority, labels, source, state, expires_at, resolved,
-                        next_due_at, created_at, accepted_at, finished_at, total, waiting, succeeded)
-   SELECT DISTINCT ON (r) request_id, r + 1, project_id, caller, md5(caller)::uuid, 'specific_cluster'::request_range, 0, 1,
+  ...IN_BOTH(
+    'request',
+    (table, isThere) => `
+   INSERT INTO ${table} (id, scan_task_id, project_id, caller, key_id, range, scan_types, priority, max_rounds, labels, source, state, expires_at, resolved,
+                         next_due_at, created_at, accepted_at, finished_at, total, waiting, succeeded, ${NONE.join(', ')})
+   SELECT DISTINCT ON (r) request_id, r + 1, project_id, caller, md5(caller)::uuid, 'specific_cluster'::request_range, 0, 1, 1,
           jsonb_build_object('env', CASE WHEN r % 3 = 0 THEN 'test' ELSE 'prod' END, 'owner', 'squad-' || r % 50), 'api'::request_source,
           'finished'::request_state, asked_at + interval '7 days', true, 'infinity'::timestamptz, asked_at, answered_at, ended_at,
-          ${CALLS_A_REQUEST * CLUSTERS_A_CALL}, 0, ${CALLS_A_REQUEST * CLUSTERS_A_CALL}
-     FROM sent ORDER BY r, n DESC`,
+          ${CALLS_A_REQUEST * CLUSTERS_A_CALL}, 0, ${CALLS_A_REQUEST * CLUSTERS_A_CALL}, ${NONE.map(() => '0').join(', ')}
+     FROM sent WHERE ${isThere} ORDER BY r, n DESC`,
+  ),
 ];
 
 const TARGET_OF = `n::bigint * ${CLUSTERS_A_CALL} + i + 1`;
@@ -118,13 +135,18 @@ const CLUSTER_OF = `md5('project-' || p || ' cluster-' || ((r / ${PROJECTS}) * $
 const I = `generate_series(0, ${CLUSTERS_A_CALL - 1}) AS i`;
 
 const CALLS = [
-  `INSERT INTO target (id, request_id, scan_task_id, priority, cluster_id, scan_types, state, due_at, attempts, call_ids, result, reason_code)
-   SELECT ${TARGET_OF}, request_id, r + 1, 1, ${CLUSTER_OF}, 0, 'done', at, 1, ARRAY[id],
+  ...IN_BOTH(
+    'target',
+    (table, isThere) => `
+   INSERT INTO ${table} (id, request_id, scan_task_id, priority, cluster_id, scan_types, state, due_at, attempts, round, call_ids, result, reason_code)
+   SELECT ${TARGET_OF}, request_id, r + 1, 1, ${CLUSTER_OF}, 0, 'done', at, 1, 1, ARRAY[id],
           CASE WHEN state <> 'accepted' THEN 'exhausted' WHEN i % 5 = 0 THEN 'scan_failed' ELSE 'succeeded' END::target_result,
           CASE WHEN state <> 'accepted' THEN 'attempts_used_up' WHEN i % 5 = 0 THEN 'timeout' END
-     FROM sent CROSS JOIN ${I} ORDER BY n, i`,
+     FROM sent CROSS JOIN ${I} WHERE ${isThere} ORDER BY n, i`,
+  ),
   `INSERT INTO scan_item (target_id, round, call_id, scan_type, status, reason)
-   SELECT ${TARGET_OF}, 1, id, 'benchmark', 'failed', 'timeout' FROM sent CROSS JOIN ${I} WHERE state = 'accepted' AND i % 5 = 0 ORDER BY n, i`,
+   SELECT ${TARGET_OF}, 1, id, 'benchmark', 'failed', 'timeout' FROM sent CROSS JOIN ${I}
+    WHERE state = 'accepted' AND i % 5 = 0 AND NOT ${IS_PAST} ORDER BY n, i`,
   `INSERT INTO call (id, lane_id, credential, scan_task_id, project_id, range_type, cluster_count, target_ids, scan_masks, body_sha256, state,
                      started_at, lease_until, slot_free_at, finished_at, http_status, error_code, error_text, upstream_request_id,
                      duration_ms, decision, effect, policy_version, worker)

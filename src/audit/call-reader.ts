@@ -40,7 +40,7 @@ export class CallReader {
   /** Of one request, newest first. @throws DomainError `not_found` */
   async listOfRequest(requestId: string, page: PageQueryDto, principal: Principal): Promise<Page<CallDto>> {
     const [request] = await this.prisma.$queryRaw<{ projectId: string }[]>`
-      SELECT project_id AS "projectId" FROM request WHERE id = ${requestId}::uuid`;
+      SELECT project_id AS "projectId" FROM any_request WHERE id = ${requestId}::uuid`;
     own(request, principal);
     const list = {
       from: Prisma.sql`call_request AS cr`,
@@ -64,23 +64,28 @@ export class CallReader {
     return toPage(calls, limit, ({ id }) => id);
   }
 
-  /** In the order sent; a cluster that several requests wanted stands once for each. */
+  /** In the order sent; a cluster that several requests wanted stands once for each. Those of requests that are not kept any more are left out. */
   async targets(id: string, { limit, cursor }: PageQueryDto, principal: Principal): Promise<Page<CallTargetDto>> {
     const after = placeCursor(cursor);
     await this.find(id, principal);
     const rows = await this.prisma.$queryRaw<
-      { place: number; clusterId: string | null; mask: number; requestId: string }[]
+      { place: number; clusterId: string | null; mask: number; requestId: string | null }[]
     >`
       SELECT part.place::int AS place, t.cluster_id AS "clusterId", coalesce(part.mask, 0) AS mask, t.request_id AS "requestId"
         FROM (SELECT shown.* FROM call
                CROSS JOIN unnest(call.target_ids, call.scan_masks) WITH ORDINALITY AS shown (id, mask, place)
                WHERE call.id = ${id}::uuid AND place > ${after}::int ORDER BY place LIMIT ${limit + 1}::int) AS part
-        JOIN target AS t ON t.id = part.id
+        LEFT JOIN LATERAL (
+             SELECT cluster_id, request_id FROM any_target AS own
+              WHERE own.id = part.id AND own.request_id = ANY(ARRAY(SELECT cr.request_id FROM call_request AS cr WHERE cr.call_id = ${id}::uuid))
+             OFFSET 0) AS t ON true
        ORDER BY part.place`;
     const page = toPage(rows, limit, ({ place }) => String(place));
     return {
       ...page,
-      items: page.items.map(({ clusterId, mask, requestId }) => ({ clusterId, scanTypes: fromMask(mask), requestId })),
+      items: page.items.flatMap(({ clusterId, mask, requestId }) =>
+        requestId === null ? [] : [{ clusterId, scanTypes: fromMask(mask), requestId }],
+      ),
     };
   }
 }

@@ -58,7 +58,7 @@ export function newestCalls(
 
 /** An array, of which Postgres thinks that it is short: each call is then found by its id. */
 const ofCluster = (clusterId: string): Prisma.Sql =>
-  Prisma.sql`c.id = ANY(ARRAY(SELECT DISTINCT unnest(call_ids) FROM target WHERE cluster_id = ${clusterId}))`;
+  Prisma.sql`c.id = ANY(ARRAY(SELECT DISTINCT unnest(call_ids) FROM any_target WHERE cluster_id = ${clusterId}))`;
 
 const ofTask = (taskId: string | undefined): Prisma.Sql =>
   taskId === undefined
@@ -160,7 +160,7 @@ function conditionsOf({
 /** The caller and the labels of a call are those of its requests, each of which is looked up by its id. */
 const hasRequest = (condition: Prisma.Sql): Prisma.Sql => Prisma.sql`EXISTS (
   SELECT 1 FROM call_request AS cr
-   WHERE cr.call_id = c.id AND (SELECT ${condition} FROM request AS r WHERE r.id = cr.request_id) OFFSET 0)`;
+   WHERE cr.call_id = c.id AND (SELECT ${condition} FROM any_request AS r WHERE r.id = cr.request_id) OFFSET 0)`;
 
 const hasLabel = (label: string): Prisma.Sql =>
   Prisma.sql`EXISTS (SELECT 1 FROM jsonb_each_text(r.labels) AS l WHERE l.key || ':' || l.value = ${label})`;

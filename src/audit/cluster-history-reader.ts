@@ -10,7 +10,7 @@ import { PrismaService } from '../platform/prisma/prisma.service.js';
 import { requireProject } from '../security/own.js';
 import type { Principal } from '../security/principal.js';
 import { ClusterHistoryDto, ClusterHistoryQueryDto, ClusterScanDto, SentInDto } from './cluster-history.dto.js';
-import { isFrom } from './newest.js';
+import { isFrom, untold } from './newest.js';
 
 interface TargetRow {
   id: bigint;
@@ -78,9 +78,9 @@ export class ClusterHistoryReader {
     const [scanTaskId, id] = after ?? [GREATEST, GREATEST];
     return this.prisma.$queryRaw<TargetRow[]>`
       SELECT shown.*
-        FROM (SELECT t.id FROM target AS t
-               WHERE ${isFrom([Prisma.sql`t.cluster_id`], Prisma.sql`${clusterId}`)}
-                 AND (t.cluster_id, t.scan_task_id, t.id) < (${clusterId}, ${scanTaskId}::bigint, ${id}::bigint)
+        FROM (SELECT t.id, t.request_id FROM any_target AS t
+               WHERE ${isFrom([Prisma.sql`t.cluster_id`], untold(Prisma.sql`${clusterId}`))}
+                 AND (t.cluster_id, t.scan_task_id, t.id) < (${untold(Prisma.sql`${clusterId}`)}, ${scanTaskId}::bigint, ${id}::bigint)
                  AND (SELECT s.project_id = ${projectId} FROM scan_task AS s WHERE s.id = t.scan_task_id)
                ORDER BY t.cluster_id DESC, t.scan_task_id DESC, t.id DESC LIMIT ${rows}::int) AS found
        CROSS JOIN LATERAL (
@@ -92,12 +92,9 @@ export class ClusterHistoryReader {
                     CASE WHEN t.state <> 'in_call' THEN t.state::text
                          ELSE (SELECT CASE state WHEN 'partly_accepted' THEN 'accepted' ELSE state::text END
                                  FROM call WHERE call.id = t.call_id) END AS state,
-                    (SELECT json_agg(json_build_object('round', item.round, 'callId', item.call_id, 'scanType', item.scan_type,
-                                                       'status', item.status, 'reason', item.reason)
-                                     ORDER BY item.round, item.scan_type)
-                       FROM scan_item AS item WHERE item.target_id = t.id) AS scans
-               FROM target AS t JOIN request AS r ON r.id = t.request_id JOIN scan_task AS s ON s.id = t.scan_task_id
-              WHERE t.id = found.id OFFSET 0) AS shown
+                    coalesce(t.scan_items, scan_items_of(t.id)) AS scans
+               FROM any_target AS t JOIN any_request AS r ON r.id = t.request_id JOIN scan_task AS s ON s.id = t.scan_task_id
+              WHERE t.request_id = found.request_id AND t.id = found.id AND r.id = found.request_id OFFSET 0) AS shown
        ORDER BY shown."scanTaskId" DESC, shown.id DESC`;
   }
 

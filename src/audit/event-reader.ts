@@ -22,7 +22,7 @@ const COLUMNS = Prisma.sql`
   CASE WHEN jsonb_typeof(e.data -> 'targets') = 'array' THEN ARRAY(
        SELECT t.cluster_id
          FROM (SELECT target_id::bigint AS id FROM jsonb_array_elements_text(e.data -> 'targets') AS named (target_id) LIMIT ${CLUSTERS_SHOWN}::int) AS part
-        CROSS JOIN LATERAL (SELECT cluster_id FROM target WHERE target.id = part.id OFFSET 0) AS t
+        CROSS JOIN LATERAL (SELECT cluster_id FROM any_target AS t WHERE t.request_id = e.request_id AND t.id = part.id OFFSET 0) AS t
         WHERE t.cluster_id IS NOT NULL ORDER BY part.id) END AS "clusterIds"`;
 
 @Injectable()
@@ -44,7 +44,7 @@ export class EventReader {
   async trace(requestId: string, { limit, cursor }: PageQueryDto, principal: Principal): Promise<Page<EventDto>> {
     const after = uuidCursor(cursor);
     const [request] = await this.prisma.$queryRaw<{ projectId: string }[]>`
-      SELECT project_id AS "projectId" FROM request WHERE id = ${requestId}::uuid`;
+      SELECT project_id AS "projectId" FROM any_request WHERE id = ${requestId}::uuid`;
     own(request, principal);
     const ofRequest = nextOf(Prisma.sql`e.request_id`, Prisma.sql`${requestId}::uuid`, after, limit);
     const ofCall = nextOf(Prisma.sql`e.call_id`, Prisma.sql`cr.call_id`, after, limit);

@@ -57,12 +57,12 @@ export class TargetExport implements ExportSource {
              r.state::text AS "requestState", r.resolved AS "requestResolved", r.created_at AS "requestCreatedAt",
              r.accepted_at AS "requestAcceptedAt", r.finished_at AS "requestFinishedAt", ${within(Prisma.sql`r.created_at`, scope)} AS wanted
         FROM (${requestsFrom(scope, request, limit)}) AS page
-        CROSS JOIN LATERAL (SELECT * FROM request WHERE request.id = page.id OFFSET 0) AS r
+        CROSS JOIN LATERAL (SELECT * FROM any_request WHERE id = page.id OFFSET 0) AS r
         CROSS JOIN LATERAL (SELECT * FROM scan_task WHERE scan_task.id = r.scan_task_id OFFSET 0) AS s
         CROSS JOIN LATERAL (
-             SELECT * FROM target
-              WHERE request_id = page.id AND target.id > CASE page.id WHEN ${request}::uuid THEN ${target}::bigint ELSE 0 END
-              ORDER BY request_id, target.id LIMIT ${limit}::int) AS t
+             SELECT * FROM any_target AS t
+              WHERE request_id = page.id AND t.id > CASE page.id WHEN ${request}::uuid THEN ${target}::bigint ELSE 0 END
+              ORDER BY request_id, t.id LIMIT ${limit}::int) AS t
        ORDER BY page.id, t.id LIMIT ${limit}::int`,
     );
   }
@@ -94,7 +94,7 @@ const STATE = Prisma.sql`
 
 /** The request that was not read to its end, if any, and as many of the next ones as it takes for a page: the rest is not sorted. */
 function requestsFrom(scope: ExportScope, request: string, limit: number): Prisma.Sql {
-  const requests = { table: Prisma.sql`request`, columns: Prisma.sql`id, total`, from: request };
+  const requests = { table: Prisma.sql`any_request`, columns: Prisma.sql`id, total`, from: request };
   const size = Prisma.sql`CASE id WHEN ${request}::uuid THEN 0 ELSE total END`;
   return Prisma.sql`
     SELECT id FROM (SELECT id, sum(${size}) OVER (ORDER BY id) - ${size} AS before

@@ -44,7 +44,7 @@ export class CallbackReader {
       SELECT r.project_id AS "projectId", r.caller, c.url, c.origin, c.state::text AS state, c.tries,
              CASE WHEN t.started_at IS NULL OR t.finished_at IS NOT NULL THEN c.due_at END AS "nextTryAt",
              c.created_at AS "createdAt", c.finished_at AS "finishedAt"
-        FROM request AS r LEFT JOIN callback AS c ON c.request_id = r.id
+        FROM any_request AS r LEFT JOIN callback AS c ON c.request_id = r.id
         LEFT JOIN callback_try AS t ON t.request_id = c.request_id AND t.number = c.tries
        WHERE r.id = ${requestId}::uuid`;
     const row = own(found, principal);

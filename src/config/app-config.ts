@@ -75,6 +75,7 @@ export interface AppConfig {
   readonly maxOpenTargets: number;
   readonly idempotencyRetentionMs: number;
   readonly sweepMs: number;
+  readonly pastAfterMs: number;
   readonly workerConcurrency: number;
   readonly shutdownGraceMs: number;
   readonly logLevel: 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'silent';

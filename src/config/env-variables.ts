@@ -57,6 +57,7 @@ export const envVariables = {
     'how often lost bells and ended leases are looked for',
     duration('50ms', '1m'),
   ),
+  pastAfter: wait('PAST_AFTER', 7 * 86_400_000, 'after it a request that has ended is moved to where months are kept'),
   shutdownGrace: variable(
     'SHUTDOWN_GRACE',
     '8s',

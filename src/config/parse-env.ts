@@ -107,6 +107,7 @@ function toConfig(values: Values, credentials: readonly CredentialConfig[]): App
     maxOpenTargets: values.maxOpenTargets,
     idempotencyRetentionMs: values.idempotencyRetention,
     sweepMs: values.sweepInterval,
+    pastAfterMs: values.pastAfter,
     workerConcurrency: values.workerConcurrency,
     shutdownGraceMs: values.shutdownGrace,
     logLevel: values.logLevel,

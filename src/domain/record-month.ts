@@ -1,5 +1,5 @@
 /** What the record has, as far as it is kept for a time only: each kind by itself. */
-export const RECORD_KINDS = ['calls', 'lists', 'events'] as const;
+export const RECORD_KINDS = ['requests', 'calls', 'lists', 'events'] as const;
 export type RecordKind = (typeof RECORD_KINDS)[number];
 
 /** A month of one kind, UTC: what is dropped as a whole. */

@@ -71,7 +71,7 @@ export class RequestReader {
 
   private async row(id: string, principal: Principal): Promise<RequestRow> {
     const [row] = await this.prisma.$queryRaw<RequestRow[]>`
-      SELECT ${COLUMNS} FROM request AS r JOIN scan_task AS s ON s.id = r.scan_task_id WHERE r.id = ${id}::uuid`;
+      SELECT ${COLUMNS} FROM any_request AS r JOIN scan_task AS s ON s.id = r.scan_task_id WHERE r.id = ${id}::uuid`;
     return own(row, principal);
   }
 
@@ -89,8 +89,9 @@ export class RequestReader {
       after === null ? null : Prisma.sql`r.id < ${after}::uuid`,
     ].filter((condition) => condition !== null);
     const where = conditions.length > 0 ? Prisma.sql`WHERE ${Prisma.join(conditions, ' AND ')}` : Prisma.empty;
+    const table = Prisma.raw(filter.state === 'open' ? 'request' : 'any_request');
     const rows = await this.prisma.$queryRaw<RequestRow[]>`
-      SELECT ${COLUMNS} FROM request AS r JOIN scan_task AS s ON s.id = r.scan_task_id ${where}
+      SELECT ${COLUMNS} FROM ${table} AS r JOIN scan_task AS s ON s.id = r.scan_task_id ${where}
        ORDER BY r.id DESC LIMIT ${filter.limit + 1}::int`;
     return toPage(rows.map(toRequest), filter.limit, ({ id }) => id);
   }

@@ -50,9 +50,7 @@ export class TargetReader {
   async list(requestId: string, projectId: string, filter: TargetFilter): Promise<Page<TargetDto>> {
     const after = bigintCursor(filter.cursor);
     const rows = await this.prisma.$queryRaw<TargetRow[]>`
-      SELECT page.*, (SELECT json_agg(json_build_object('round', item.round, 'callId', item.call_id, 'scanType', item.scan_type, 'status', item.status,
-                                                        'reason', item.reason) ORDER BY item.round, item.scan_type)
-                        FROM scan_item AS item WHERE item.target_id = page.id) AS scans
+      SELECT page.*, coalesce(page.said, scan_items_of(page.id)) AS scans
         FROM (
       SELECT * FROM (
         SELECT t.id, t.cluster_id AS "clusterId", t.scan_types AS "scanTypes",
@@ -60,11 +58,11 @@ export class TargetReader {
                     ELSE (SELECT CASE state WHEN 'partly_accepted' THEN 'accepted' ELSE state::text END
                             FROM call WHERE call.id = t.call_id) END AS state,
                t.result::text AS result, t.reason_code AS "reasonCode", t.reason_text AS "reasonText", t.attempts, t.round,
-               t.call_ids::text[] AS "callIds",
+               t.call_ids::text[] AS "callIds", t.scan_items AS said,
                CASE WHEN t.state = 'waiting' THEN nullif(t.due_at, 'infinity') END AS "dueAt",
                t.state = 'waiting' AND (t.due_at = 'infinity' OR ${behindWholeTask(requestId)}) AS parked,
                t.state = 'waiting' AND t.due_at <= (SELECT rescan_now()) AS due, ${AWAITS_SCAN} AS "awaitsScan"
-          FROM target AS t
+          FROM any_target AS t
          WHERE t.request_id = ${requestId}::uuid
            AND ${after === null ? Prisma.sql`true` : Prisma.sql`t.id > ${after}::bigint`}
            AND ${filter.result === undefined ? Prisma.sql`true` : Prisma.sql`t.result = ${filter.result}::target_result`}

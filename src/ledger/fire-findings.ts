@@ -115,7 +115,7 @@ export class FindingLedger {
              SELECT bool_or(t.state <> 'done' AND t.scan_task_id IN (SELECT id FROM task)) AS open,
                     sum(greatest(tried.today, (t.state <> 'done')::int)) AS tries,
                     max(CASE WHEN t.state = 'done' THEN tried.last ELSE ${now}::timestamptz END) AS last_tried_at
-               FROM target AS t
+               FROM any_target AS t
               -- By its id: as a join the planner would rather read all scan tasks of the project, for each cluster.
               CROSS JOIN LATERAL (SELECT project_id FROM scan_task WHERE id = t.scan_task_id OFFSET 0) AS s
               CROSS JOIN LATERAL (

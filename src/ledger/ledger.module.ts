@@ -17,6 +17,7 @@ import { ListingWishes } from './listing-wishes.js';
 import { ListingLedger } from './listings.js';
 import { LookupLedger } from './lookups.js';
 import { OverdueLedger } from './overdue.js';
+import { PastRequestLedger } from './past-requests.js';
 import { ReleasingLedger } from './releasing.js';
 import { RequestLedger } from './requests.js';
 import { FireLedger } from './schedule-fires.js';
@@ -53,6 +54,7 @@ const parts = [
   ListingWishes,
   LookupLedger,
   OverdueLedger,
+  PastRequestLedger,
   RedactionLedger,
   ReleasingLedger,
   RequestLedger,

@@ -3,17 +3,18 @@ import type pg from 'pg';
 import type { ArchivedChain, RecordKind, RecordMonth } from '../domain/record-month.js';
 import { errorCode } from '../platform/database/connect.js';
 
-/** By kind: the table whose rows count, and what goes with it. */
+/** By kind: the tables whose rows are counted, and what goes with them. */
 export const PARTITIONED = {
-  calls: ['call', 'call_request', 'call_tag'],
-  lists: ['list_call'],
-  events: ['event', 'seal_head'],
-} as const satisfies Record<RecordKind, readonly string[]>;
+  requests: { counted: ['past_request', 'past_target'], besides: [] },
+  calls: { counted: ['call'], besides: ['call_request', 'call_tag'] },
+  lists: { counted: ['list_call'], besides: [] },
+  events: { counted: ['event'], besides: ['seal_head'] },
+} as const satisfies Record<RecordKind, { readonly counted: readonly string[]; readonly besides: readonly string[] }>;
 
 /** What of a month lies in files that were read back. */
 export interface Archived {
-  /** Of the month's own rows, when it was archived. */
-  readonly rows: number;
+  /** By table, when it was archived. */
+  readonly counts: Readonly<Record<string, number>>;
   readonly files: readonly { readonly name: string; readonly rows: number; readonly sha256: string }[];
   readonly chains: readonly ArchivedChain[];
 }
@@ -60,31 +61,34 @@ export class MonthDrops {
     }
   }
 
-  private async dropOnce(month: RecordMonth, { rows, files, chains }: Archived): Promise<void> {
+  private async dropOnce(month: RecordMonth, { counts, files, chains }: Archived): Promise<void> {
     const tables = await this.partitionsOf(month);
     await this.owner.query(
       `SET LOCAL lock_timeout = ${LOCK_MS}; SET LOCAL idle_in_transaction_session_timeout = ${IDLE_MS}`,
     );
     // Before any other lock, as the sealer does.
     if (month.kind === 'events') await this.owner.query('SELECT 1 FROM seal_progress FOR UPDATE');
-    const main = partition(PARTITIONED[month.kind][0], month);
-    await this.owner.query(`LOCK TABLE ${main} IN SHARE MODE`);
-    const { rows: counted } = await this.owner.query<{ n: string }>(`SELECT count(*) AS n FROM ${main}`);
-    if (Number(counted[0]?.n) !== rows) {
-      throw new MonthChanged(
-        `${main} has ${counted[0]?.n} rows, and ${rows} when it was archived: it stays, try again`,
-      );
-    }
+    for (const table of PARTITIONED[month.kind].counted) await this.requireSame(partition(table, month), counts[table]);
     await this.shorten(month, chains, files[0]);
     await this.owner.query(`INSERT INTO event (kind, actor, data) VALUES ('record.dropped', 'operator', $1)`, [
-      JSON.stringify({ ...month, rows, files }),
+      JSON.stringify({ ...month, rows: counts, files }),
     ]);
     await this.owner.query(`DROP TABLE ${tables.join(', ')}`);
   }
 
+  private async requireSame(table: string, archived: number | undefined): Promise<void> {
+    await this.owner.query(`LOCK TABLE ${table} IN SHARE MODE`);
+    const { rows } = await this.owner.query<{ n: string }>(`SELECT count(*) AS n FROM ${table}`);
+    if (Number(rows[0]?.n) === archived) return;
+    throw new MonthChanged(
+      `${table} has ${rows[0]?.n} rows, and ${archived} when it was archived: it stays, try again`,
+    );
+  }
+
   /** Seals stay a month longer: an event of the next month that came before the last of this one is checked by the hash before it. */
   private async partitionsOf(month: RecordMonth): Promise<string[]> {
-    const tables = PARTITIONED[month.kind].map((parent) => partition(parent, month));
+    const { counted, besides } = PARTITIONED[month.kind];
+    const tables = [...counted, ...besides].map((parent) => partition(parent, month));
     const before = `event_seal_${suffix(month)}`;
     const { rows } = await this.owner.query<{ name: string }>(
       `SELECT relname AS name FROM pg_class

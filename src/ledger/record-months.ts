@@ -5,12 +5,16 @@ import { PARTITIONED } from './month-drops.js';
 
 const PAGE = 1_000;
 
-/** What is archived row by row, as JSON; a call with what names it in rows that are kept elsewhere, or go with it. */
+/** What is archived row by row, as JSON; with what names it in rows that are kept elsewhere, or go with it. */
 const ROWS = {
   call: Prisma.sql`
     SELECT r.id, (to_jsonb(r) || jsonb_build_object('task_id', (SELECT task_id FROM scan_task AS s WHERE s.id = r.scan_task_id),
              'request_ids', (SELECT coalesce(jsonb_agg(request_id ORDER BY request_id), '[]') FROM call_request AS cr WHERE cr.call_id = r.id)))::text AS line
       FROM call AS r`,
+  past_request: Prisma.sql`
+    SELECT r.id, (to_jsonb(r) || jsonb_build_object('task_id', (SELECT task_id FROM scan_task AS s WHERE s.id = r.scan_task_id)))::text AS line
+      FROM past_request AS r`,
+  past_target: Prisma.sql`SELECT r.request_id AS "requestId", r.id, to_jsonb(r)::text AS line FROM past_target AS r`,
   list_call: Prisma.sql`SELECT r.id, to_jsonb(r)::text AS line FROM list_call AS r`,
   seal_head: Prisma.sql`SELECT r.id, to_jsonb(r)::text AS line FROM seal_head AS r`,
 };
@@ -21,11 +25,11 @@ export class RecordMonthLedger {
   constructor(private readonly prisma: PrismaService) {}
 
   /**
-   * Months that ended longer ago than they are kept, oldest first. None in which a request that is still open may have a part: all
-   * parts of a request are younger than it.
+   * Months that ended longer ago than they are kept, oldest first. Held are those in which a request that is still open may have a part
+   * (all parts of a request are younger than it), and of requests those that are not all here yet, or may be asked for by their keys.
    */
   async past(kind: RecordKind, keepMs: number): Promise<{ readonly month: RecordMonth; readonly isHeld: boolean }[]> {
-    const [table] = PARTITIONED[kind];
+    const [table] = PARTITIONED[kind].counted;
     const rows = await this.prisma.$queryRaw<{ month: string; isHeld: boolean }[]>`
       WITH oldest AS MATERIALIZED (
         SELECT uuid_extract_timestamp(id) AS at FROM (SELECT id FROM request WHERE state = 'open' OFFSET 0) AS open ORDER BY id LIMIT 1),
@@ -33,17 +37,21 @@ export class RecordMonthLedger {
         SELECT to_date(right(child.relname, 7), 'YYYY_MM') AS month
           FROM pg_inherits JOIN pg_class AS child ON child.oid = inhrelid
          WHERE inhparent = ${table}::regclass AND child.relname ~ ${`^${table}_\\d{4}_\\d{2}$`})
-      SELECT to_char(month, 'YYYY-MM') AS month, coalesce(ends > (SELECT at FROM oldest), false) AS "isHeld"
+      SELECT to_char(month, 'YYYY-MM') AS month, ${kind === 'requests' ? NEEDED : AT_WORK} AS "isHeld"
         FROM part CROSS JOIN LATERAL (SELECT (month + interval '1 month') AT TIME ZONE 'UTC' AS ends) AS bound
        WHERE ends <= rescan_now() - ${keepMs}::float8 * interval '1 ms' ORDER BY month`;
     return rows.map(({ month, isHeld }) => ({ month: { kind, month }, isHeld }));
   }
 
-  async count(month: RecordMonth): Promise<number> {
-    const [table] = PARTITIONED[month.kind];
-    const [row] = await this.prisma.$queryRaw<{ n: bigint }[]>`
-      SELECT count(*) AS n FROM ${Prisma.raw(table)} WHERE ${within(month)}`;
-    return Number(row?.n ?? 0);
+  /** Of its rows, by table. */
+  async counts(month: RecordMonth): Promise<Record<string, number>> {
+    const counts: Record<string, number> = {};
+    for (const table of PARTITIONED[month.kind].counted) {
+      const [row] = await this.prisma.$queryRaw<{ n: bigint }[]>`
+        SELECT count(*) AS n FROM ${Prisma.raw(table)} WHERE ${within(month, monthOf(table))}`;
+      counts[table] = Number(row?.n ?? 0);
+    }
+    return counts;
   }
 
   /** Whether every event of the month is in its chain. */
@@ -68,16 +76,28 @@ export class RecordMonthLedger {
 
   /** JSON texts, in the order of ids; a page at a time. */
   async *rows(table: ArchivedTable, month: RecordMonth): AsyncGenerator<string> {
-    for (let after = '00000000-0000-0000-0000-000000000000'; ;) {
-      const rows = await this.prisma.$queryRaw<{ id: string; line: string }[]>`
-        ${ROWS[table]} WHERE ${within(month, 'r.id')} AND r.id > ${after}::uuid ORDER BY r.id LIMIT ${PAGE}::int`;
+    const order = Prisma.raw(table === 'past_target' ? 'r.request_id, r.id' : 'r.id');
+    for (let after = Prisma.sql`true`; ;) {
+      const rows = await this.prisma.$queryRaw<{ requestId?: string; id: string | bigint; line: string }[]>`
+        ${ROWS[table]} WHERE ${within(month, `r.${monthOf(table)}`)} AND ${after} ORDER BY ${order} LIMIT ${PAGE}::int`;
       for (const { line } of rows) yield line;
       const last = rows.at(-1);
       if (rows.length < PAGE || !last) return;
-      after = last.id;
+      after =
+        last.requestId === undefined
+          ? Prisma.sql`r.id > ${last.id}::uuid`
+          : Prisma.sql`(r.request_id, r.id) > (${last.requestId}::uuid, ${last.id}::bigint)`;
     }
   }
 }
+
+const AT_WORK = Prisma.sql`coalesce(ends > (SELECT at FROM oldest), false)`;
+const NEEDED = Prisma.sql`(
+  EXISTS (SELECT 1 FROM request WHERE id < uuidv7_floor(ends))
+  OR EXISTS (SELECT 1 FROM idempotency_key WHERE request_id < uuidv7_floor(ends) AND expires_at > rescan_now()))`;
+
+/** The id that says of which month a row is. */
+const monthOf = (table: string): string => (table === 'past_target' ? 'request_id' : 'id');
 
 /** By ids, which tell their time: so only the month's partition is looked at. */
 function within(month: RecordMonth, id = 'id'): Prisma.Sql {

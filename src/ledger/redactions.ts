@@ -64,6 +64,7 @@ export class RedactionLedger {
       const ids = Prisma.sql`${events.map(({ id }) => id)}::uuid[]`;
       await clearCalls(tx, text, ids);
       await clearTargets(tx, text, ids);
+      await clearPastTargets(tx, text, ids);
       return events.at(-1)?.id ?? null;
     });
   }
@@ -106,4 +107,35 @@ async function clearTargets(tx: Tx, text: string, eventIds: Prisma.Sql): Promise
          AND (position(scan_item.reason IN ${text}) > 0 OR position(${text} IN scan_item.reason) > 0))
     UPDATE event_text SET text = NULL, redacted_at = (SELECT rescan_now())
      WHERE hash = ANY(ARRAY(SELECT DISTINCT text_hash(quoting) FROM cleared WHERE quoting <> ${text})) AND text IS NOT NULL`;
+}
+
+/** The same of those that were moved: after the others, so that none that is being moved meanwhile is missed in both places. */
+async function clearPastTargets(tx: Tx, text: string, eventIds: Prisma.Sql): Promise<void> {
+  await tx.$executeRaw`
+    WITH named AS MATERIALIZED (
+      SELECT event.request_id, target::bigint AS id, bool_or(event.id = ANY(${eventIds})) AS is_ended
+        FROM event CROSS JOIN jsonb_array_elements_text(event.data->'targets') AS target
+       WHERE event.kind = 'targets.ended'
+         AND (event.id = ANY(${eventIds})
+              OR event.call_id = ANY(ARRAY(SELECT DISTINCT call_id FROM event WHERE id = ANY(${eventIds}) AND call_id IS NOT NULL)))
+       GROUP BY event.request_id, target),
+    mine AS MATERIALIZED (
+      SELECT t.request_id, t.id, named.is_ended FROM named JOIN past_target AS t ON t.request_id = named.request_id AND t.id = named.id
+       WHERE t.request_id = ANY(ARRAY(SELECT request_id FROM named)) AND t.id = ANY(ARRAY(SELECT id FROM named))
+       ORDER BY t.request_id, t.id FOR UPDATE OF t),
+    cleared AS (
+      UPDATE past_target AS t
+         SET reason_text = replace(t.reason_text, ${text}, redaction_mark(${text})),
+             scan_items = CASE WHEN is_ended THEN (
+               SELECT jsonb_agg(CASE WHEN position(item->>'reason' IN ${text}) > 0 OR position(${text} IN item->>'reason') > 0
+                                     THEN item || jsonb_build_object('reason', redaction_mark(${text})) ELSE item END ORDER BY place)
+                 FROM jsonb_array_elements(t.scan_items) WITH ORDINALITY AS part (item, place)) ELSE t.scan_items END
+        FROM mine
+       WHERE t.request_id = ANY(ARRAY(SELECT request_id FROM mine)) AND t.id = ANY(ARRAY(SELECT id FROM mine))
+         AND t.request_id = mine.request_id AND t.id = mine.id
+         AND (position(${text} IN t.reason_text) > 0 OR is_ended AND t.scan_items IS NOT NULL)
+      RETURNING old.reason_text AS quoting)
+    UPDATE event_text SET text = NULL, redacted_at = (SELECT rescan_now())
+     WHERE hash = ANY(ARRAY(SELECT DISTINCT text_hash(quoting) FROM cleared WHERE quoting <> ${text} AND position(${text} IN quoting) > 0))
+       AND text IS NOT NULL`;
 }

@@ -117,7 +117,7 @@ export class RequestLedger {
   /** The clusters of a request's targets with one of these results; a whole-task target has none. */
   async clustersWithResult(tx: Tx, requestId: string, results: readonly TargetResult[]): Promise<(string | null)[]> {
     const rows = await tx.$queryRaw<{ cluster_id: string | null }[]>`
-      SELECT cluster_id FROM target
+      SELECT cluster_id FROM any_target
        WHERE request_id = ${requestId}::uuid AND result = ANY(${[...results]}::target_result[]) ORDER BY cluster_id`;
     return rows.map(({ cluster_id }) => cluster_id);
   }

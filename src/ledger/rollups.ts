@@ -48,7 +48,8 @@ export class RollupLedger {
         SELECT 'call_of_caller', mine.caller, counted.*
           FROM counted
          CROSS JOIN LATERAL (
-               SELECT DISTINCT r.caller FROM call_request AS cr JOIN request AS r ON r.id = cr.request_id
+               SELECT DISTINCT r.caller FROM call_request AS cr
+                CROSS JOIN LATERAL (SELECT caller FROM any_request WHERE id = cr.request_id OFFSET 0) AS r
                 WHERE cr.call_id = counted.id) AS mine)
       INSERT INTO rollup (project_id, hour, kind, task_id, caller, state, code, count, clusters)
       SELECT project_id, hour, kind::rollup_kind, task_id, caller, state, code, sum(n), sum(clusters)
@@ -67,9 +68,9 @@ export class RollupLedger {
                CASE WHEN c.state IN ('accepted', 'partly_accepted') THEN ${bucket(msSince(Prisma.sql`c.finished_at`, Prisma.sql`r.created_at`))} END AS accepted,
                CASE WHEN e.data ->> 'result' IN ('succeeded', 'scan_failed') THEN ${bucket(msSince(Prisma.sql`e.at`, Prisma.sql`r.created_at`))} END AS verdict,
                (SELECT coalesce(sum(cardinality(t.call_ids)), 0) FROM jsonb_array_elements_text(e.data -> 'targets') AS part (id)
-                  JOIN target AS t ON t.id = part.id::bigint) AS calls
+                 CROSS JOIN LATERAL (SELECT call_ids FROM any_target WHERE request_id = e.request_id AND id = part.id::bigint OFFSET 0) AS t) AS calls
           FROM event AS e
-          JOIN request AS r ON r.id = e.request_id
+         CROSS JOIN LATERAL (SELECT * FROM any_request WHERE id = e.request_id OFFSET 0) AS r
           JOIN scan_task AS s ON s.id = r.scan_task_id
           LEFT JOIN call AS c ON c.id = e.call_id
          WHERE e.id = ANY(${[...eventIds]}::uuid[]) AND e.kind = 'targets.ended'),

@@ -8,7 +8,12 @@ import type { SealedRows } from '../verifying/sealed-rows.js';
 import { verifyExport } from '../verifying/verify.js';
 import { checkArchive, writeArchive, type ArchiveFile } from './archive-file.js';
 
-const TABLE = { calls: 'call', lists: 'list_call' } as const;
+/** By kind: what becomes a file, and the file's name. */
+const FILES = {
+  requests: { past_request: 'requests', past_target: 'targets' },
+  calls: { call: 'calls' },
+  lists: { list_call: 'lists' },
+} as const satisfies Record<string, Partial<Record<ArchivedTable, string>>>;
 
 /** Writes months of the record to files, and reads them back. */
 export class Archivist {
@@ -20,25 +25,33 @@ export class Archivist {
 
   /** Once it returns, all of the month lies in the folder. A second time it writes the same files again. */
   async archive(month: RecordMonth): Promise<Archived> {
-    const rows = await this.months.count(month);
+    const counts = await this.months.counts(month);
     const archived =
-      month.kind === 'events' ? await this.events(month) : await this.rows(TABLE[month.kind], month, rows);
+      month.kind === 'events' ? await this.events(month) : await this.rows(FILES[month.kind], month, counts);
     const { items, ...rest } = { items: [], ...archived };
-    const manifest = { ...month, rows, ...rest, ...(items.length > 0 ? { items } : {}) };
+    const manifest = { ...month, rows: counts, ...rest, ...(items.length > 0 ? { items } : {}) };
     await writeFile(join(this.folder, `${nameOf(month)}.json`), `${JSON.stringify(manifest, null, 2)}\n`, {
       flush: true,
     });
-    return { rows, ...rest };
+    return { counts, ...rest };
   }
 
-  private async rows(table: ArchivedTable, month: RecordMonth, rows: number): Promise<Omit<Archived, 'rows'>> {
-    const file = await this.write(`${nameOf(month)}.ndjson.gz`, this.months.rows(table, month));
-    if (file.rows !== rows) throw new Error(`${file.name} has ${file.rows} of ${rows} rows`);
-    return { files: [file], chains: [] };
+  private async rows(
+    names: Partial<Record<ArchivedTable, string>>,
+    month: RecordMonth,
+    counts: Archived['counts'],
+  ): Promise<Omit<Archived, 'counts'>> {
+    const files: ArchiveFile[] = [];
+    for (const [table, name] of Object.entries(names) as [ArchivedTable, string][]) {
+      const file = await this.write(`${name}-${month.month}.ndjson.gz`, this.months.rows(table, month));
+      if (file.rows !== counts[table]) throw new Error(`${file.name} has ${file.rows} of ${counts[table]} rows`);
+      files.push(file);
+    }
+    return { files, chains: [] };
   }
 
   /** `items` are the last heads within the month: what the file can be held against (`npm run audit:verify -- FILE --manifest MANIFEST`). */
-  private async events(month: RecordMonth): Promise<Omit<Archived, 'rows'> & { items: SealHead[] }> {
+  private async events(month: RecordMonth): Promise<Omit<Archived, 'counts'> & { items: SealHead[] }> {
     if (!(await this.months.isSealed(month))) throw new Error(`events of ${month.month} are not sealed yet`);
     const chains = await this.months.chains(month);
     const events = await this.write(`${nameOf(month)}.ndjson.gz`, this.links(chains));

@@ -23,10 +23,10 @@ export async function applyRetention(
     if (past.length === 0) say(`${kind}: nothing is old enough`);
     for (const { month, isHeld } of past) {
       if (isHeld) {
-        say(`${named(month)}: kept, a request from before its end is still open`);
+        say(`${named(month)}: kept, a request from before its end is not at its end, or may still be asked for`);
         break;
       }
-      if (dryRun) say(`${named(month)}: would go, ${await parts.months.count(month)} rows`);
+      if (dryRun) say(`${named(month)}: would go, ${told(await parts.months.counts(month))}`);
       else await drop(parts, month, say);
     }
   }
@@ -39,10 +39,16 @@ async function drop(
 ): Promise<void> {
   const archived = await archivist.archive(month);
   say(
-    `${named(month)}: ${archived.rows} rows archived and read back (${archived.files.map(({ name }) => name).join(', ')})`,
+    `${named(month)}: ${told(archived.counts)} archived and read back (${archived.files.map(({ name }) => name).join(', ')})`,
   );
   await drops.drop(month, archived);
   say(`${named(month)}: dropped`);
 }
+
+/** `12 rows of request, 240 rows of target` */
+const told = (counts: Readonly<Record<string, number>>): string =>
+  Object.entries(counts)
+    .map(([table, rows]) => `${rows} rows of ${table}`)
+    .join(', ');
 
 const named = ({ kind, month }: RecordMonth): string => `${kind} of ${month}`;

@@ -22,6 +22,7 @@ import { Metrics } from '../platform/telemetry/metrics.js';
 import { TimerLoop } from '../platform/timer-loop.js';
 import { DueSchedules } from '../schedules/due-schedules.js';
 import { DueLanes } from './due-lanes.js';
+import { PastRequests } from './past-requests.js';
 import { VerdictTimeouts } from './verdict-timeouts.js';
 
 const HOUSEKEEPING_MS = 3_600_000;
@@ -51,6 +52,7 @@ export class Sweeper implements OnApplicationBootstrap, BeforeApplicationShutdow
     private readonly schedules: DueSchedules,
     private readonly metrics: Metrics,
     private readonly ends: RequestEnds,
+    private readonly past: PastRequests,
   ) {
     this.loop = new TimerLoop(
       config.sweepMs,
@@ -76,6 +78,7 @@ export class Sweeper implements OnApplicationBootstrap, BeforeApplicationShutdow
       () => this.schedules.take(),
       () => this.dueLanes.ring(),
       () => this.dueCallbacks.ring(),
+      () => this.past.move(),
       () => this.housekeeping(),
     ];
     let failed = 0;

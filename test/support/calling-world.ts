@@ -360,6 +360,7 @@ function aConfig(url: string, credentials: readonly CredentialConfig[], policy: 
     http: { host: '127.0.0.1', port: 0 },
     databaseUrl: new Secret(url),
     databasePoolSize: 12,
+    pastAfterMs: 7 * 86_400_000,
     redisUrl: null,
     redisEviction: 'refuse',
     startTimeoutMs: 0,

@@ -2,12 +2,14 @@ import { RequestEnds } from '../../src/callbacks/request-ends.js';
 import { DueCallbacks } from '../../src/callbacks/due-callbacks.js';
 import { Lookers } from '../../src/calling/lookers.js';
 import { CallbackLedger } from '../../src/ledger/callbacks.js';
+import { PastRequestLedger } from '../../src/ledger/past-requests.js';
 import { Clock } from '../../src/platform/clock.js';
 import { Heartbeats } from '../../src/platform/health/heartbeats.js';
 import type { Bells } from '../../src/platform/queues/bells.js';
 import { Metrics } from '../../src/platform/telemetry/metrics.js';
 import { Logger } from '@nestjs/common';
 import { DueLanes } from '../../src/sweeping/due-lanes.js';
+import { PastRequests } from '../../src/sweeping/past-requests.js';
 import { Sweeper } from '../../src/sweeping/sweeper.js';
 import type { CallingWorld } from './calling-world.js';
 
@@ -35,5 +37,6 @@ export function aSweeper(world: CallingWorld, bells: Bells): Sweeper {
     world.dueSchedules,
     metrics,
     new RequestEnds(callbacks, undefined as never, metrics),
+    new PastRequests(world.config, clock, new PastRequestLedger(world.prisma)),
   );
 }

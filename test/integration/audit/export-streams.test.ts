@@ -142,7 +142,7 @@ describe('an export that fails', () => {
     try {
       await work();
     } finally {
-      await sql.query('ALTER TABLE IF EXISTS target_gone RENAME TO target');
+      await sql.query('ALTER VIEW IF EXISTS any_target_gone RENAME TO any_target');
     }
   };
 
@@ -153,7 +153,7 @@ describe('an export that fails', () => {
     await broken(async () => {
       const answer = await openExport(auditor, 'kind=targets&format=csv', headers);
       await once(answer, 'readable');
-      await sql.query('ALTER TABLE target RENAME TO target_gone');
+      await sql.query('ALTER VIEW any_target RENAME TO any_target_gone');
       await expect(text(answer)).rejects.toMatchObject({ code: 'ECONNRESET' });
       expect(answer.complete).toBe(false);
       await eventually(async () => (await lastEnd())?.end === 'failed');
@@ -169,7 +169,7 @@ describe('an export that fails', () => {
 
   it('before its first byte is a problem document, also for who accepts gzip', async () => {
     await broken(async () => {
-      await sql.query('ALTER TABLE target RENAME TO target_gone');
+      await sql.query('ALTER VIEW any_target RENAME TO any_target_gone');
       const answer = await getExport(auditor, ALL);
       expect([answer.status, answer.headers.get('content-encoding')]).toEqual([500, null]);
       expect(await answer.json()).toMatchObject({ code: 'internal' });

@@ -5,6 +5,7 @@ import { CallQueryDto } from '../../../src/audit/call-query.dto.js';
 import { ClusterHistoryReader } from '../../../src/audit/cluster-history-reader.js';
 import { EventQueryDto } from '../../../src/audit/event-query.dto.js';
 import { EventReader } from '../../../src/audit/event-reader.js';
+import { PastRequestLedger } from '../../../src/ledger/past-requests.js';
 import { connectWithin } from '../../../src/platform/database/connect.js';
 import type { Principal } from '../../../src/security/principal.js';
 import { writeHistory, type History } from '../../support/audit-history.js';
@@ -21,10 +22,12 @@ const LIMIT = 20;
 const ROWS = PROJECTS * (LIMIT + 1) * 2;
 /** Calls of a cluster are found through its targets, all of them. */
 const OF_A_CLUSTER = 1_000;
-const BUFFERS = 2_500;
+const BUFFERS = 4_000;
 const LARGE = [
   'target',
   'request',
+  'past_target',
+  'past_request',
   'call',
   'call_request',
   'call_tag',
@@ -57,6 +60,11 @@ afterAll(async () => {
   await database.drop();
 });
 
+async function moveAll(): Promise<void> {
+  const past = new PastRequestLedger(prisma);
+  while ((await past.move(0)) > 0);
+}
+
 /** Reads the first page and the one after it, as often as it takes until Postgres settles for a plan. */
 async function expectBounded(
   what: object,
@@ -85,6 +93,8 @@ describe.each([
   ['before any statistics', () => Promise.resolve()],
   ['with the statistics of an autovacuum', () => autovacuum(client)],
   ['with fresh statistics of everything', () => client.query('VACUUM ANALYZE')],
+  ['with its requests moved to where they are kept by months', () => moveAll()],
+  ['and with the statistics of these', () => autovacuum(client)],
 ])('%s', (_phase, prepare) => {
   beforeAll(async () => void (await prepare()), 120_000);
 

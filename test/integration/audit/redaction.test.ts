@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { createHash, randomUUID } from 'node:crypto';
 import type { CallOutcome } from '../../../src/domain/call-outcome.js';
 import { EventLedger } from '../../../src/ledger/events.js';
+import { PastRequestLedger } from '../../../src/ledger/past-requests.js';
 import { RedactionLedger } from '../../../src/ledger/redactions.js';
 import { verifyDatabase } from '../../../src/verifying/verify.js';
 import { sealEverything } from '../../support/chains.js';
@@ -66,6 +67,28 @@ describe('a text of the upstream that is redacted', () => {
     expect(reasons.map(({ reasonText }) => reasonText)).toEqual([MARK, `The last answer: 400 HSS.1007 ${MARK}`]);
     const event = await world.prisma.event.findFirst({ where: { kind: 'text.redacted' } });
     expect(event).toMatchObject({ actor: 'operator', data: { hash: HASH, reason: 'a name in it' } });
+    await isWhole();
+  });
+
+  it('is gone from requests that were moved as well, and from what scans said of them', async () => {
+    await asked(saying(answered.badTask), 'a');
+    await asked(saying(answered.agentOffline), 'b');
+    await world.prisma.$executeRaw`
+      INSERT INTO scan_item (target_id, round, call_id, scan_type, status, reason)
+      SELECT id, 1, uuidv7(), type, 'failed', reason FROM target CROSS JOIN (VALUES ('one', ${TEXT}), ('other', 'timeout')) AS item (type, reason)
+       WHERE cluster_id = 'a'`;
+    await world.prisma.$executeRaw`UPDATE callback SET state = 'given_up', due_at = NULL, finished_at = now()`;
+    expect(await new PastRequestLedger(world.prisma).move(0)).toBe(2);
+    expect(await placesOf(TEXT)).toEqual(['call', 'event_text', 'lane', 'past_target']);
+
+    await redactions.redact(HASH, 'a name in it', actor);
+    expect(await placesOf(TEXT)).toEqual([]);
+    const targets = await world.prisma.pastTarget.findMany({ orderBy: { id: 'asc' } });
+    expect(targets.map(({ reasonText }) => reasonText)).toEqual([MARK, `The last answer: 400 HSS.1007 ${MARK}`]);
+    expect(targets[0]?.scanItems).toMatchObject([
+      { scanType: 'one', reason: MARK },
+      { scanType: 'other', reason: 'timeout' },
+    ]);
     await isWhole();
   });
 

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import type { RecordKind } from '../../../src/domain/record-month.js';
 import { MonthChanged, MonthDrops } from '../../../src/ledger/month-drops.js';
+import { PastRequestLedger } from '../../../src/ledger/past-requests.js';
 import { RecordMonthLedger } from '../../../src/ledger/record-months.js';
 import { connectWithin } from '../../../src/platform/database/connect.js';
 import { asServiceRole } from '../../../src/platform/database/service-role.js';
@@ -56,9 +57,9 @@ async function aRequest(at: string, state: 'open' | 'finished'): Promise<string>
   const [row] = await prisma.$queryRawUnsafe<{ id: string }[]>(
     `WITH task AS (INSERT INTO scan_task (project_id, task_id, enterprise_project_id) VALUES ('p-1', '${randomUUID()}', '0') RETURNING id)
      INSERT INTO request (id, scan_task_id, project_id, caller, key_id, range, scan_types, priority, labels, source, expires_at, resolved,
-                          state, next_due_at, created_at, total, waiting)
+                          state, next_due_at, created_at, finished_at, total, waiting)
      SELECT ${idAt(at)}, id, 'p-1', 'team-a', uuidv7(), 'specific_cluster', 0, 1, '{}', 'api', 'infinity', true, '${state}', 'infinity',
-            '${at}', 0, 0 FROM task RETURNING id::text AS id`,
+            '${at}', ${state === 'finished' ? `'${at}'` : 'NULL'}, 0, 0 FROM task RETURNING id::text AS id`,
   );
   return row?.id ?? '';
 }
@@ -132,7 +133,7 @@ describe('events', () => {
       ['chain.archived', 'p-1'],
       ['record.dropped', null],
     ]);
-    expect(said.at(-1)?.data).toMatchObject({ kind: 'events', month: '2026-01', rows: 4 });
+    expect(said.at(-1)?.data).toMatchObject({ kind: 'events', month: '2026-01', rows: { event: 4 } });
   });
 
   it('go on going, month after month, with the seals of the month before', async () => {
@@ -280,7 +281,7 @@ describe('calls', () => {
     expect(await readdir(folder)).toEqual([]);
     await database.asOwner(`UPDATE request SET state = 'finished'`);
     expect(await run('--calls', JANUARY, '--dry-run')).toMatchObject({
-      stdout: expect.stringContaining('calls of 2026-01: would go, 1 rows'),
+      stdout: expect.stringContaining('calls of 2026-01: would go, 1 rows of call'),
     });
     expect(await partitions()).toContain('call_2026_01');
     expect(await run('--calls', JANUARY, '--lists', JANUARY)).toMatchObject({ code: 0 });
@@ -291,7 +292,7 @@ describe('calls', () => {
     expect(await linesOf('calls-2026-01.ndjson.gz')).toMatchObject([
       { state: 'accepted', request_ids: [open], task_id: expect.any(String), target_ids: [1] },
     ]);
-    expect(JSON.parse(await readFile(join(folder, 'calls-2026-01.json'), 'utf8'))).toMatchObject({ rows: 1 });
+    expect(JSON.parse(await readFile(join(folder, 'calls-2026-01.json'), 'utf8'))).toMatchObject({ rows: { call: 1 } });
   });
 
   it('stay where their month has changed after it was archived, and go the next time', async () => {
@@ -330,11 +331,79 @@ describe('calls', () => {
 
   it('cannot be dropped by the service', async () => {
     const service = await connectWithin(asServiceRole(database.url), 5_000);
-    const archived = { rows: 0, files: [], chains: [] };
+    const archived = { counts: { call: 0 }, files: [], chains: [] };
     await expect(new MonthDrops(service).drop(january('calls'), archived)).rejects.toThrow(
       /permission denied|must be owner/,
     );
     await service.end();
+  });
+});
+
+describe('requests', () => {
+  /** With two clusters, of which one was scanned; moved to where they are kept by months. */
+  const aPastOne = async (): Promise<string> => {
+    const request = await aRequest('2026-01-20Z', 'finished');
+    await prisma.$executeRaw`
+      WITH ended AS (
+        INSERT INTO target (request_id, scan_task_id, priority, cluster_id, scan_types, state, due_at, result)
+        SELECT r.id, r.scan_task_id, 1, 'c-' || place, 0, 'done', r.created_at, 'scan_failed'
+          FROM request AS r CROSS JOIN generate_series(1, 2) AS place WHERE r.id = ${request}::uuid ORDER BY place RETURNING id, cluster_id)
+      INSERT INTO scan_item (target_id, round, call_id, scan_type, status, reason)
+      SELECT id, 1, uuidv7(), 'benchmark', 'failed', 'timeout' FROM ended WHERE cluster_id = 'c-2'`;
+    expect(await new PastRequestLedger(prisma).move(0)).toBe(1);
+    return request;
+  };
+
+  it('go with their targets and what scans said of these', async () => {
+    const request = await aPastOne();
+    expect(await run('--requests', JANUARY)).toMatchObject({
+      code: 0,
+      stdout: expect.stringContaining('requests of 2026-01: 1 rows of past_request, 2 rows of past_target archived'),
+    });
+    const left = await partitions();
+    for (const table of ['past_request', 'past_target']) {
+      expect(left).not.toContain(`${table}_2026_01`);
+      expect(left).toContain(`${table}_2026_02`);
+    }
+    expect(await linesOf('requests-2026-01.ndjson.gz')).toMatchObject([{ id: request, task_id: expect.any(String) }]);
+    expect(await linesOf('targets-2026-01.ndjson.gz')).toMatchObject([
+      { request_id: request, cluster_id: 'c-1', result: 'scan_failed', scan_items: null },
+      { request_id: request, cluster_id: 'c-2', scan_items: [{ round: 1, scanType: 'benchmark', reason: 'timeout' }] },
+    ]);
+    const [said] = await prisma.event.findMany({ where: { kind: 'record.dropped' } });
+    expect(said?.data).toMatchObject({ kind: 'requests', rows: { past_request: 1, past_target: 2 } });
+  });
+
+  it.each([
+    ['one of their time is open', () => aRequest('2026-01-02Z', 'open')],
+    ['one of their time has not been moved', () => aRequest('2026-01-02Z', 'finished')],
+    [
+      'one may be asked for by its key',
+      () => prisma.$executeRaw`
+        INSERT INTO idempotency_key (caller, key, fingerprint, request_id, expires_at)
+        SELECT 'team-a', 'key-1', '\\x00', id, now() + interval '1 day' FROM past_request`,
+    ],
+  ])('stay while %s', async (_what, come) => {
+    await aPastOne();
+    await come();
+    expect(await run('--requests', FEBRUARY)).toMatchObject({
+      code: 0,
+      stdout: expect.stringContaining('requests of 2026-01: kept, a request'),
+    });
+    expect(await prisma.pastTarget.count()).toBe(2);
+  });
+
+  it('stay where one has come since they were archived', async () => {
+    await aPastOne();
+    const archived = await archivist().archive(january('requests'));
+    await aPastOne();
+    const owner = await connectWithin(database.url, 5_000);
+    await expect(new MonthDrops(owner).drop(january('requests'), archived)).rejects.toThrow(
+      /^past_request_2026_01 has 2 rows/,
+    );
+    await owner.end();
+    expect(await run('--requests', JANUARY)).toMatchObject({ code: 0 });
+    expect(await linesOf('targets-2026-01.ndjson.gz')).toHaveLength(4);
   });
 });
 
