@@ -1,10 +1,10 @@
 import type pg from 'pg';
-import { PastRequestLedger } from '../src/ledger/past-requests.js';
 import { RollupLedger } from '../src/ledger/rollups.js';
 import { SealLedger } from '../src/ledger/seals.js';
 import { connectWithin } from '../src/platform/database/connect.js';
 import { Sealer } from '../src/sealing/sealer.js';
 import { aCredential, answered, CallingWorld, clusterIds, unlimited } from '../test/support/calling-world.js';
+import { moveAll } from '../test/support/past-requests.js';
 import { Random } from '../test/support/random.js';
 import { createTestDatabase, type TestDatabase } from '../test/support/test-database.js';
 import type { Benchmark } from './support/benchmark.js';
@@ -74,7 +74,6 @@ async function bytesOnDisk(): Promise<Finding[]> {
   const world = await CallingWorld.open({ credentials: [aCredential({ limits })] });
   const client = await connectWithin(world.database.url, 5_000);
   try {
-    const past = new PastRequestLedger(world.prisma);
     const sealer = new Sealer(world.prisma, new SealLedger(), new RollupLedger());
     const wave = async (n: number): Promise<Map<string, number>> => {
       const tasks = { first: n * WAVES.calls, tasks: WAVES.calls, sizeOf: () => CLUSTERS_A_CALL };
@@ -83,7 +82,7 @@ async function bytesOnDisk(): Promise<Finding[]> {
       await client.query(
         `UPDATE callback SET state = 'given_up', due_at = NULL, finished_at = rescan_now() WHERE state = 'pending'`,
       );
-      while ((await past.move(0)) > 0);
+      await moveAll(world.prisma);
       await client.query('VACUUM');
       return sizesOf(client);
     };

@@ -65,7 +65,9 @@ export class Exporter {
       const tally: Tally = { rows: 0, firstCursor: null, lastCursor: null, failed: false };
       const text = Readable.from(this.text(source, scope, query, after, tally), { objectMode: false });
       const body = gzip ? pipeline(text, createGzip(), leaveItToTheReader) : text;
-      void this.settle(text, body, tally, query, principal).finally(release);
+      // Before its end is recorded: whoever has read one may begin the next.
+      const closes = Promise.all([closed(text), closed(body)]).finally(release);
+      void this.settle(closes, body, tally, query, principal);
       return body;
     } catch (error) {
       release();
@@ -108,13 +110,13 @@ export class Exporter {
 
   /** Complete: the connection has taken all of it. */
   private async settle(
-    text: Readable,
+    closes: Promise<unknown>,
     body: Readable,
     tally: Tally,
     query: ExportQueryDto,
     principal: Principal,
   ): Promise<void> {
-    await Promise.all([closed(text), closed(body)]);
+    await closes;
     const { failed, ...read } = tally;
     const end = failed ? 'failed' : body.readableEnded ? 'complete' : 'aborted';
     await this.record('export.ended', query, principal, { end, ...read }).catch((error: unknown) =>

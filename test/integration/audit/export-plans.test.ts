@@ -8,6 +8,7 @@ import { connectWithin } from '../../../src/platform/database/connect.js';
 import type { PrismaService } from '../../../src/platform/prisma/prisma.service.js';
 import { autovacuum } from '../../support/autovacuum.js';
 import { sealAll, writeHistory } from '../../support/history.js';
+import { moveAll } from '../../support/past-requests.js';
 import { listenToPlans, type Plan } from '../../support/plans.js';
 import { createTestDatabase, type TestDatabase } from '../../support/test-database.js';
 
@@ -15,7 +16,17 @@ import { createTestDatabase, type TestDatabase } from '../../support/test-databa
 const PAGES = 8;
 const ROWS = 200;
 const PROJECTS = 10;
-const GROWING = ['target', 'request', 'call', 'call_request', 'scan_task', 'event', 'event_seal'];
+const GROWING = [
+  'target',
+  'request',
+  'past_target',
+  'past_request',
+  'call',
+  'call_request',
+  'scan_task',
+  'event',
+  'event_seal',
+];
 
 let database: TestDatabase;
 let sql: pg.Client;
@@ -40,8 +51,10 @@ describe.each([
   ['before any statistics', () => Promise.resolve()],
   ['with the statistics of an autovacuum', () => autovacuum(sql)],
   ['with fresh statistics of everything', () => sql.query('VACUUM ANALYZE')],
+  ['with its requests moved to where months are kept', () => moveAll(prisma)],
+  ['and with the statistics of these', () => autovacuum(sql)],
 ])('%s', (_phase, prepare) => {
-  beforeAll(async () => void (await prepare()));
+  beforeAll(async () => void (await prepare()), 120_000);
 
   describe.each<[string, (db: PrismaService) => ExportSource]>([
     ['calls', (db) => new CallExport(db)],

@@ -5,11 +5,11 @@ import { CallQueryDto } from '../../../src/audit/call-query.dto.js';
 import { ClusterHistoryReader } from '../../../src/audit/cluster-history-reader.js';
 import { EventQueryDto } from '../../../src/audit/event-query.dto.js';
 import { EventReader } from '../../../src/audit/event-reader.js';
-import { PastRequestLedger } from '../../../src/ledger/past-requests.js';
 import { connectWithin } from '../../../src/platform/database/connect.js';
 import type { Principal } from '../../../src/security/principal.js';
 import { writeHistory, type History } from '../../support/audit-history.js';
 import { autovacuum } from '../../support/autovacuum.js';
+import { moveAll } from '../../support/past-requests.js';
 import { createTestDatabase, type TestDatabase } from '../../support/test-database.js';
 import { listenToPlans, type Plan } from '../../support/plans.js';
 import type { PrismaService } from '../../../src/platform/prisma/prisma.service.js';
@@ -60,11 +60,6 @@ afterAll(async () => {
   await database.drop();
 });
 
-async function moveAll(): Promise<void> {
-  const past = new PastRequestLedger(prisma);
-  while ((await past.move(0)) > 0);
-}
-
 /** Reads the first page and the one after it, as often as it takes until Postgres settles for a plan. */
 async function expectBounded(
   what: object,
@@ -93,7 +88,7 @@ describe.each([
   ['before any statistics', () => Promise.resolve()],
   ['with the statistics of an autovacuum', () => autovacuum(client)],
   ['with fresh statistics of everything', () => client.query('VACUUM ANALYZE')],
-  ['with its requests moved to where they are kept by months', () => moveAll()],
+  ['with its requests moved to where they are kept by months', () => moveAll(prisma)],
   ['and with the statistics of these', () => autovacuum(client)],
 ])('%s', (_phase, prepare) => {
   beforeAll(async () => void (await prepare()), 120_000);
