@@ -159,7 +159,7 @@ const CALLS = [
           CASE state WHEN 'accepted' THEN 'renewed' ELSE 'none' END::call_effect, '1-8f3a', 'worker-1-4711' FROM sent ORDER BY n`,
   `INSERT INTO call_request (call_id, request_id) SELECT id, request_id FROM sent ORDER BY n`,
   `INSERT INTO call_tag (tag, call_id)
-   SELECT tag, sent.id FROM sent JOIN request AS q ON q.id = sent.request_id
+   SELECT tag, sent.id FROM sent JOIN any_request AS q ON q.id = sent.request_id
     CROSS JOIN LATERAL call_tags(q.project_id, q.caller, q.labels) AS tag ORDER BY n`,
 ];
 

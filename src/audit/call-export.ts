@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { Prisma } from '../generated/prisma/client.js';
 import { uuidCursor } from '../platform/http/page.js';
-import { PrismaService } from '../platform/prisma/prisma.service.js';
+import { RecordPrisma } from '../platform/prisma/record-prisma.js';
 import { CALL_COLUMNS } from './call-reader.js';
 import {
   FIRST_ID,
@@ -26,7 +26,7 @@ export class CallExport implements ExportSource {
     ...['bodySha256', 'requestIds', 'cursor'],
   ];
 
-  constructor(private readonly prisma: PrismaService) {}
+  constructor(private readonly prisma: RecordPrisma) {}
 
   scope(filter: ExportFilter): Promise<ExportScope> {
     return scopeBelowHorizon(this.prisma, filter);

@@ -3,7 +3,7 @@ import { fromMask } from '../domain/scan-type.js';
 import { Prisma } from '../generated/prisma/client.js';
 import { placeCursor, toPage, uuidCursor, type Page } from '../platform/http/page.js';
 import { PageQueryDto } from '../platform/http/page-query.dto.js';
-import { PrismaService } from '../platform/prisma/prisma.service.js';
+import { RecordPrisma } from '../platform/prisma/record-prisma.js';
 import { own } from '../security/own.js';
 import type { Principal } from '../security/principal.js';
 import { CallDto, CallTargetDto } from './call.dto.js';
@@ -23,7 +23,7 @@ export const CALL_COLUMNS = Prisma.sql`
 
 @Injectable()
 export class CallReader {
-  constructor(private readonly prisma: PrismaService) {}
+  constructor(private readonly prisma: RecordPrisma) {}
 
   /** @throws DomainError `not_found`, also for what belongs to other projects */
   async find(id: string, principal: Principal): Promise<CallDto> {

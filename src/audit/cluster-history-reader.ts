@@ -6,7 +6,7 @@ import type { TargetResult, TargetState } from '../domain/target.js';
 import { Prisma } from '../generated/prisma/client.js';
 import { noSuchThing } from '../platform/http/path-id.js';
 import { bigintPairCursor, toPage, type Page } from '../platform/http/page.js';
-import { PrismaService } from '../platform/prisma/prisma.service.js';
+import { RecordPrisma } from '../platform/prisma/record-prisma.js';
 import { requireProject } from '../security/own.js';
 import type { Principal } from '../security/principal.js';
 import { ClusterHistoryDto, ClusterHistoryQueryDto, ClusterScanDto, SentInDto } from './cluster-history.dto.js';
@@ -44,7 +44,7 @@ const GREATEST = '9223372036854775807';
 
 @Injectable()
 export class ClusterHistoryReader {
-  constructor(private readonly prisma: PrismaService) {}
+  constructor(private readonly prisma: RecordPrisma) {}
 
   /**
    * What became of a cluster for each request that asked for it: the scan task that was asked for last comes first, and of each scan

@@ -4,7 +4,7 @@ import { Prisma } from '../generated/prisma/client.js';
 import { ID_LENGTH, isUpstreamId } from '../platform/http/ids.js';
 import { decodeCursor } from '../platform/http/page.js';
 import { EVENT_COLUMNS } from '../platform/prisma/event-columns.js';
-import { PrismaService } from '../platform/prisma/prisma.service.js';
+import { RecordPrisma } from '../platform/prisma/record-prisma.js';
 import {
   momentOf,
   readLines,
@@ -37,7 +37,7 @@ export class EventExport implements ExportSource {
     ...['event.callId', 'event.laneId', 'event.scheduleId', 'event.textHash', 'event.data', 'cursor'],
   ];
 
-  constructor(private readonly prisma: PrismaService) {}
+  constructor(private readonly prisma: RecordPrisma) {}
 
   scope(filter: ExportFilter): Promise<ExportScope> {
     return Promise.resolve(scopeOf(filter));

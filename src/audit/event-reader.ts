@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { Prisma } from '../generated/prisma/client.js';
 import { toPage, uuidCursor, type Page } from '../platform/http/page.js';
 import { PageQueryDto } from '../platform/http/page-query.dto.js';
-import { PrismaService } from '../platform/prisma/prisma.service.js';
+import { RecordPrisma } from '../platform/prisma/record-prisma.js';
 import { own } from '../security/own.js';
 import type { Principal } from '../security/principal.js';
 import { EventDto } from './event.dto.js';
@@ -27,7 +27,7 @@ const COLUMNS = Prisma.sql`
 
 @Injectable()
 export class EventReader {
-  constructor(private readonly prisma: PrismaService) {}
+  constructor(private readonly prisma: RecordPrisma) {}
 
   /** Newest first. Events of no project are for those who may see every project. */
   async list(query: EventQueryDto, principal: Principal): Promise<Page<EventDto>> {

@@ -1,5 +1,5 @@
 import { Prisma } from '../generated/prisma/client.js';
-import type { PrismaService } from '../platform/prisma/prisma.service.js';
+import type { RecordPrisma } from '../platform/prisma/record-prisma.js';
 import { idHorizon } from './horizon.js';
 
 /** Ids carry the time of the database's clock, columns the service's: an id is this close to its row's time, transaction included. */
@@ -49,7 +49,7 @@ export interface ExportSource {
 }
 
 /** Rows as texts of JSON, which are read one after the other: as a value for each column, Prisma makes twice the garbage of them. */
-export async function readLines(prisma: PrismaService, rows: Prisma.Sql): Promise<readonly string[]> {
+export async function readLines(prisma: RecordPrisma, rows: Prisma.Sql): Promise<readonly string[]> {
   const lines = await prisma.$queryRaw<{ line: string }[]>`SELECT to_json(read)::text AS line FROM (${rows}) AS read`;
   return lines.map(({ line }) => line);
 }
@@ -58,7 +58,7 @@ export async function readLines(prisma: PrismaService, rows: Prisma.Sql): Promis
 export const momentOf = (text: unknown): Date | null => (typeof text === 'string' ? new Date(text) : null);
 
 /** Of rows that are exported in the order of their UUIDv7, none of which can appear below the horizon any more. */
-export async function scopeBelowHorizon(prisma: PrismaService, filter: ExportFilter): Promise<ExportScope> {
+export async function scopeBelowHorizon(prisma: RecordPrisma, filter: ExportFilter): Promise<ExportScope> {
   const scope = scopeOf(filter);
   const horizon = await idHorizon(prisma);
   return { ...scope, idsBelow: horizon < scope.idsBelow ? horizon : scope.idsBelow };

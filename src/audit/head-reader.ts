@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { Prisma } from '../generated/prisma/client.js';
 import { bigintCursor, toPage, type Page } from '../platform/http/page.js';
-import { PrismaService } from '../platform/prisma/prisma.service.js';
+import { RecordPrisma } from '../platform/prisma/record-prisma.js';
 import { requireProject } from '../security/own.js';
 import type { Principal } from '../security/principal.js';
 import { HeadDto, HeadKeyDto, HeadQueryDto } from './head.dto.js';
@@ -10,7 +10,7 @@ const MAX_KEYS = 100;
 
 @Injectable()
 export class HeadReader {
-  constructor(private readonly prisma: PrismaService) {}
+  constructor(private readonly prisma: RecordPrisma) {}
 
   /** Newest first. @throws DomainError `not_found` for a project of others */
   async list({ projectId = '', limit, cursor }: HeadQueryDto, principal: Principal): Promise<Page<HeadDto>> {

@@ -2,7 +2,7 @@ import { Controller, Get, Query } from '@nestjs/common';
 import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { Prisma } from '../generated/prisma/client.js';
 import { ApiProblems } from '../platform/http/api-problems.js';
-import { PrismaService } from '../platform/prisma/prisma.service.js';
+import { RecordPrisma } from '../platform/prisma/record-prisma.js';
 import { requireProject } from '../security/own.js';
 import type { Principal } from '../security/principal.js';
 import { Caller, NeedsScope } from '../security/route-access.js';
@@ -15,7 +15,7 @@ const MAX_ROWS = 500;
 @NeedsScope('requests:read', 'audit:read', 'ops')
 @Controller('v1/retry-outcomes')
 export class RetryOutcomesController {
-  constructor(private readonly prisma: PrismaService) {}
+  constructor(private readonly prisma: RecordPrisma) {}
 
   @Get()
   @ApiOperation({

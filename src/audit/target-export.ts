@@ -3,7 +3,7 @@ import { fromMask } from '../domain/scan-type.js';
 import { Prisma } from '../generated/prisma/client.js';
 import { decodeCursor } from '../platform/http/page.js';
 import { isUuid } from '../platform/http/ids.js';
-import { PrismaService } from '../platform/prisma/prisma.service.js';
+import { RecordPrisma } from '../platform/prisma/record-prisma.js';
 import {
   FIRST_ID,
   idsInOrder,
@@ -39,7 +39,7 @@ export class TargetExport implements ExportSource {
     ...['requestCreatedAt', 'requestAcceptedAt', 'requestFinishedAt', 'cursor'],
   ];
 
-  constructor(private readonly prisma: PrismaService) {}
+  constructor(private readonly prisma: RecordPrisma) {}
 
   scope(filter: ExportFilter): Promise<ExportScope> {
     return scopeBelowHorizon(this.prisma, filter);

@@ -14,12 +14,13 @@ export const envVariables = {
   host: variable('HOST', '127.0.0.1', 'address to listen on', text(/^[\w.:-]{1,253}$/, 'a host name or an address')),
   port: variable('PORT', '3000', 'port to listen on; 0 takes a free one', whole(0, 65_535)),
   databaseUrl: required('DATABASE_URL', 'PostgreSQL 18 or newer; the truth', url('postgres', 'postgresql')),
-  databasePoolSize: variable('DATABASE_POOL_SIZE', '10', 'connections to PostgreSQL of one process', whole(2, 1_000)),
-  redisUrl: optional(
-    'REDIS_URL',
-    'Redis for the queue; without it the queue lives in PostgreSQL',
-    url('redis', 'rediss'),
+  databasePoolSize: variable(
+    'DATABASE_POOL_SIZE',
+    '10',
+    'connections to PostgreSQL of one process; half as many come on top for those who read the record',
+    whole(2, 1_000),
   ),
+  redisUrl: optional('REDIS_URL', 'Redis for the queue; without it, PostgreSQL', url('redis', 'rediss')),
   redisEviction: variable(
     'REDIS_EVICTION',
     'refuse',

@@ -5,6 +5,7 @@ import { Clock } from './clock.js';
 import { HealthController } from './health/health.controller.js';
 import { Heartbeats } from './health/heartbeats.js';
 import { PrismaService } from './prisma/prisma.service.js';
+import { RecordPrisma } from './prisma/record-prisma.js';
 import { MetricsController } from './telemetry/metrics.controller.js';
 import { Metrics } from './telemetry/metrics.js';
 
@@ -17,6 +18,10 @@ export class PlatformModule {
       {
         provide: PrismaService,
         useFactory: () => new PrismaService(config.databaseUrl.reveal(), config.databasePoolSize),
+      },
+      {
+        provide: RecordPrisma,
+        useFactory: () => new RecordPrisma(config.databaseUrl.reveal(), config.databasePoolSize),
       },
       Clock,
       Heartbeats,

@@ -96,12 +96,13 @@ async function writeCalls(client: pg.Client): Promise<void> {
     `INSERT INTO call (id, lane_id, credential, scan_task_id, project_id, range_type, cluster_count, target_ids, scan_masks,
                        body_sha256, state, started_at, lease_until, slot_free_at, finished_at, http_status, error_code,
                        upstream_request_id, effect, policy_version, worker)
-     SELECT id, 'main.retryTask', CASE WHEN rare THEN 'rare' ELSE 'main' END, scan_task_id, project_id, 'specific_cluster', 1, '{}', '{}',
+     SELECT asked.id, 'main.retryTask', CASE WHEN rare THEN 'rare' ELSE 'main' END, asked.scan_task_id, project_id, 'specific_cluster', 1,
+            ARRAY[t.id], '{}',
             '\\x00', CASE WHEN rare THEN 'unknown' WHEN n % 4 = 0 THEN 'throttled' ELSE 'accepted' END::call_state, started_at,
             started_at, started_at, started_at, CASE WHEN rare THEN 418 WHEN n % 4 = 0 THEN 429 ELSE 200 END,
             CASE WHEN rare THEN 'HSS.rare' WHEN n % 4 = 0 THEN 'APIGW.0308' END, 'up-' || n,
             CASE WHEN rare THEN 'kept' WHEN n % 4 = 0 THEN 'none' ELSE 'renewed' END::call_effect, '1', 'bench'
-       FROM asked ORDER BY n`,
+       FROM asked JOIN target AS t ON t.call_ids = ARRAY[asked.id] ORDER BY n`,
   );
   await client.query('INSERT INTO call_request (call_id, request_id) SELECT id, request_id FROM asked');
   await client.query(

@@ -1,6 +1,7 @@
 import { PrismaPg } from '@prisma/adapter-pg';
 import pg from 'pg';
 import { PrismaClient } from '../../src/generated/prisma/client.js';
+import { withSettings } from '../../src/platform/database/with-settings.js';
 import { PrismaService } from '../../src/platform/prisma/prisma.service.js';
 import { statementNames } from '../../src/platform/prisma/statement-names.js';
 
@@ -29,25 +30,28 @@ export interface Plan {
   readonly readWhole: readonly string[];
 }
 
-const SETTINGS = [
+const SETTINGS = {
   // A small table is read whole because that is cheap. Here it is dear, so that it says: there is no index for it.
-  'enable_seqscan=off',
-  'session_preload_libraries=auto_explain',
-  'auto_explain.log_min_duration=0',
-  'auto_explain.log_analyze=on',
-  'auto_explain.log_buffers=on',
-  'auto_explain.log_timing=off',
-  'auto_explain.log_format=json',
-  'auto_explain.log_level=notice',
-];
+  enable_seqscan: 'off',
+  session_preload_libraries: 'auto_explain',
+  'auto_explain.log_min_duration': '0',
+  'auto_explain.log_analyze': 'on',
+  'auto_explain.log_buffers': 'on',
+  'auto_explain.log_timing': 'off',
+  'auto_explain.log_format': 'json',
+  'auto_explain.log_level': 'notice',
+};
 
 /**
  * The service's own connection, prepared statements included, over a Postgres that tells how it carried out each statement:
  * so plans are seen as they are in use, generic ones too, with the values that were really sent.
  */
-export function listenToPlans(url: string, hear: (plan: Plan) => void): PrismaService {
-  const options = SETTINGS.map((setting) => `-c ${setting}`).join(' ');
-  const pool = new pg.Pool({ connectionString: url, max: 4, options });
+export function listenToPlans(
+  url: string,
+  hear: (plan: Plan) => void,
+  settings: Readonly<Record<string, string>> = {},
+): PrismaService {
+  const pool = new pg.Pool({ connectionString: withSettings(url, { ...SETTINGS, ...settings }), max: 4 });
   pool.on('connect', (client) => {
     client.on('notice', ({ message }) => {
       const plan = readPlan(message ?? '');

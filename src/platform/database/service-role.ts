@@ -1,16 +1,12 @@
 import type pg from 'pg';
+import { withSettings } from './with-settings.js';
 
 /** May add to the record of events, and not change it; a migration makes it, and grants it what the service needs. */
 export const SERVICE_ROLE = 'rescan_service';
 
 /** The same database, in which every connection is the role from its first statement on, and after RESET ROLE as well. */
-export function asServiceRole(connectionString: string): string {
-  const url = new URL(connectionString);
-  // What stands in the URL would replace options that are given beside it.
-  const given = url.searchParams.get('options');
-  url.searchParams.set('options', [given, `-c role=${SERVICE_ROLE}`].filter(Boolean).join(' '));
-  return url.href;
-}
+export const asServiceRole = (connectionString: string): string =>
+  withSettings(connectionString, { role: SERVICE_ROLE });
 
 interface Standing {
   readonly login: string;

@@ -5,15 +5,15 @@ import { EventExport } from '../../../src/audit/event-export.js';
 import type { ExportSource } from '../../../src/audit/export-scope.js';
 import { TargetExport } from '../../../src/audit/target-export.js';
 import { connectWithin } from '../../../src/platform/database/connect.js';
-import type { PrismaService } from '../../../src/platform/prisma/prisma.service.js';
+import { PrismaService } from '../../../src/platform/prisma/prisma.service.js';
+import { RECORD_SETTINGS } from '../../../src/platform/prisma/record-prisma.js';
 import { autovacuum } from '../../support/autovacuum.js';
 import { sealAll, writeHistory } from '../../support/history.js';
 import { moveAll } from '../../support/past-requests.js';
 import { listenToPlans, type Plan } from '../../support/plans.js';
 import { createTestDatabase, type TestDatabase } from '../../support/test-database.js';
 
-/** More than the five executions after which Postgres may settle for a plan that knows no values. */
-const PAGES = 8;
+const PAGES = 3;
 const ROWS = 200;
 const PROJECTS = 10;
 const GROWING = [
@@ -31,6 +31,7 @@ const GROWING = [
 let database: TestDatabase;
 let sql: pg.Client;
 let prisma: PrismaService;
+let mover: PrismaService;
 const plans: Plan[] = [];
 
 beforeAll(async () => {
@@ -39,10 +40,10 @@ beforeAll(async () => {
   await writeHistory(sql, { first: 0, tasks: 6_000, clustersPerTask: 3, projects: PROJECTS });
   await writeHistory(sql, { first: 6_000, tasks: 1, clustersPerTask: 20_000, projects: PROJECTS });
   await sealAll(sql);
-  prisma = listenToPlans(database.url, (plan) => plans.push(plan));
+  mover = new PrismaService(database.url, 1);
 }, 120_000);
 afterAll(async () => {
-  await prisma.$disconnect();
+  await mover.$disconnect();
   await sql.end();
   await database.drop();
 });
@@ -51,10 +52,14 @@ describe.each([
   ['before any statistics', () => Promise.resolve()],
   ['with the statistics of an autovacuum', () => autovacuum(sql)],
   ['with fresh statistics of everything', () => sql.query('VACUUM ANALYZE')],
-  ['with its requests moved to where months are kept', () => moveAll(prisma)],
+  ['with its requests moved to where months are kept', () => moveAll(mover)],
   ['and with the statistics of these', () => autovacuum(sql)],
 ])('%s', (_phase, prepare) => {
-  beforeAll(async () => void (await prepare()), 120_000);
+  beforeAll(async () => {
+    await prepare();
+    prisma = listenToPlans(database.url, (plan) => plans.push(plan), RECORD_SETTINGS);
+  }, 120_000);
+  afterAll(() => prisma.$disconnect());
 
   describe.each<[string, (db: PrismaService) => ExportSource]>([
     ['calls', (db) => new CallExport(db)],

@@ -6,7 +6,6 @@ import { createGunzip } from 'node:zlib';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import type pg from 'pg';
 import { connectWithin } from '../../../src/platform/database/connect.js';
-import { PrismaService } from '../../../src/platform/prisma/prisma.service.js';
 import type { ApiClient } from '../../support/api-client.js';
 import { openAuditApp, type AuditApp } from '../../support/audit-app.js';
 import { eventually } from '../../support/eventually.js';
@@ -26,7 +25,7 @@ let auditor: ApiClient;
 beforeAll(async () => {
   database = await createTestDatabase();
   sql = await connectWithin(database.url, 5_000);
-  app = await openAuditApp(new PrismaService(database.url, 4));
+  app = await openAuditApp(database.url);
   auditor = await app.client();
   await writeHistory(sql, { first: 0, tasks: 40, clustersPerTask: ROWS / 40, projects: 3 });
 }, 60_000);

@@ -16,7 +16,7 @@ let folder: string;
 beforeAll(async () => {
   folder = await createTestFolder('export');
   world = await CallingWorld.open();
-  app = await openAuditApp(world.prisma);
+  app = await openAuditApp(world.database.url);
   auditor = await app.client();
   await world.aRequest({ clusterIds: ['a', 'b'] });
   await world.startAndSettle(answered.badTask);

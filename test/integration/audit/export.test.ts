@@ -2,7 +2,6 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { parse } from 'csv-parse/sync';
 import type pg from 'pg';
 import { connectWithin } from '../../../src/platform/database/connect.js';
-import { PrismaService } from '../../../src/platform/prisma/prisma.service.js';
 import type { ApiClient } from '../../support/api-client.js';
 import { openAuditApp, type AuditApp } from '../../support/audit-app.js';
 import { exported, EXPORT_KINDS, getExport } from '../../support/exports.js';
@@ -26,7 +25,7 @@ async function write(client: pg.Client, size: { tasks: number; clustersPerTask: 
 beforeAll(async () => {
   database = await createTestDatabase();
   sql = await connectWithin(database.url, 5_000);
-  app = await openAuditApp(new PrismaService(database.url, 4));
+  app = await openAuditApp(database.url);
   auditor = await app.client();
   await write(sql, { tasks: TASKS, clustersPerTask: 2 });
   await write(sql, { tasks: 1, clustersPerTask: 2_500 });
