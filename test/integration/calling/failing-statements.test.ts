@@ -21,7 +21,13 @@ import {
   TASK,
   unlimited,
 } from '../../support/calling-world.js';
-import { dropMonths, FailingStatements, keepRows, type Fault } from '../../support/failing-statements.js';
+import {
+  dropMonths,
+  FailingStatements,
+  keepRows,
+  type Fault,
+  type KeptRows,
+} from '../../support/failing-statements.js';
 import { expectInvariants } from '../../support/invariants.js';
 import { clusters, runningTasks, scan, tasks } from '../../support/list-pages.js';
 import { aSchedule, failedClusters } from '../../support/schedules.js';
@@ -74,6 +80,7 @@ interface Operation {
 }
 
 let faults: FailingStatements;
+let kept: KeptRows;
 let world: CallingWorld;
 let queue: Queue<Bell>;
 let bells: Bells;
@@ -119,6 +126,7 @@ beforeEach(async () => {
   );
 });
 afterEach(async () => {
+  await kept.end();
   await faults.observer.$disconnect();
   await world.close();
 });
@@ -378,7 +386,7 @@ it.each(Object.entries(OPERATIONS))(
   async (_title, operation) => {
     const { prepare, tells = true, forgotten } = operation;
     const work = await prepare();
-    const bringBack = await keepRows(world.database);
+    kept = await keepRows(world.database);
     const before = await state();
     const statements = await faults.listen(work);
     const after = await state();
@@ -387,7 +395,7 @@ it.each(Object.entries(OPERATIONS))(
     expect(after).not.toEqual(before);
     for (const fault of FAULTS) {
       for (let nth = 1; nth <= statements.length; nth += 1) {
-        await bringBack();
+        await kept.bringBack();
         const { statement, error } = await faults.strike(nth, fault, work);
         const broken = `statement ${nth} of ${statements.length} ${fault}: ${statement}`;
         const told = tells === 'search' ? nth === 1 : tells;
