@@ -19,7 +19,7 @@ import { startUpstream } from './support/upstream.js';
 
 const SIZES = (process.env['BENCH_AUDIT_CALLS'] ?? '10000,100000,1000000').split(',').map(Number);
 /** Enough for a p99 that is not one slow answer. */
-const ROUNDS = { warmUp: 20, counted: 1_000 };
+const ROUNDS = { warmUp: 20, counted: 500 };
 const SETTLED = { warmUp: 20, counted: 150 };
 /** Of calls, from the request to the verdicts, as the service writes them, and vacuumed after each: what a row leaves behind is used again. */
 const WAVES = { warmUp: 3, counted: 4, calls: 60 };
