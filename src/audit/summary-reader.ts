@@ -3,7 +3,7 @@ import { DomainError } from '../domain/domain-error.js';
 import { bucketEndMs } from '../domain/time-bucket.js';
 import { Prisma } from '../generated/prisma/client.js';
 import { textCursor, toPage } from '../platform/http/page.js';
-import { RecordPrisma } from '../platform/prisma/record-prisma.js';
+import { PrismaService } from '../platform/prisma/prisma.service.js';
 import { requireProject } from '../security/own.js';
 import type { Principal } from '../security/principal.js';
 import type { SummaryGroup } from './summary-group.js';
@@ -36,10 +36,13 @@ const IS_SUCCESS = Prisma.sql`kind = 'target' AND state = 'succeeded'`;
 const IS_SCANNED = Prisma.sql`kind = 'target' AND state IN ('succeeded', 'scan_failed')`;
 const HAS_LEFT = Prisma.sql`kind <> 'target' AND state <> 'not_sent'`;
 
-/** Reads what the sealer has counted by the hour: as many rows for a day, however many calls there were before it. */
+/**
+ * Reads what the sealer has counted by the hour: as many rows for a day, however many calls there were before it. Not as other readers of
+ * the record: a plan that does not know how long a time is asked for takes it for short, and these tables have no months to plan for.
+ */
 @Injectable()
 export class SummaryReader {
-  constructor(private readonly prisma: RecordPrisma) {}
+  constructor(private readonly prisma: PrismaService) {}
 
   /** @throws DomainError `not_found` for a project of others, `malformed` for a time that is too long or ends before it begins */
   async read(query: SummaryQueryDto, principal: Principal): Promise<SummaryDto> {

@@ -17,7 +17,7 @@ export const envVariables = {
   databasePoolSize: variable(
     'DATABASE_POOL_SIZE',
     '10',
-    'connections to PostgreSQL of one process; half as many come on top for those who read the record',
+    'connections to PostgreSQL of one process; for those who read the record, an api has as many again',
     whole(2, 1_000),
   ),
   redisUrl: optional('REDIS_URL', 'Redis for the queue; without it, PostgreSQL', url('redis', 'rediss')),

@@ -25,6 +25,7 @@ import { RequestLedger } from '../../src/ledger/requests.js';
 import { FireLedger } from '../../src/ledger/schedule-fires.js';
 import { ScheduleLedger } from '../../src/ledger/schedules.js';
 import { PrismaService, type Tx } from '../../src/platform/prisma/prisma.service.js';
+import { RecordPrisma } from '../../src/platform/prisma/record-prisma.js';
 import { DueSchedules } from '../../src/schedules/due-schedules.js';
 import { VerdictTimeouts } from '../../src/sweeping/verdict-timeouts.js';
 import type { ListCallAnswer } from '../../src/watching/list-answer.js';
@@ -101,6 +102,7 @@ export class CallingWorld {
   readonly settler: CallSettler;
   readonly calls: CallLedger;
   readonly control: LaneControlLedger;
+  #record: RecordPrisma | null = null;
   private readonly listStarter: ListStarter;
   private readonly listSettler: ListSettler;
   private readonly starter: CallStarter;
@@ -178,7 +180,13 @@ export class CallingWorld {
     );
   }
 
+  /** As auditors are connected. */
+  get record(): RecordPrisma {
+    return (this.#record ??= new RecordPrisma(this.database.url, 2));
+  }
+
   async close(): Promise<void> {
+    await this.#record?.$disconnect();
     await this.prisma.$disconnect();
     await this.database.drop();
   }

@@ -3,6 +3,7 @@ import pg from 'pg';
 import { PrismaClient } from '../../src/generated/prisma/client.js';
 import { withSettings } from '../../src/platform/database/with-settings.js';
 import { PrismaService } from '../../src/platform/prisma/prisma.service.js';
+import type { RecordPrisma } from '../../src/platform/prisma/record-prisma.js';
 import { statementNames } from '../../src/platform/prisma/statement-names.js';
 
 /** A node of `EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON)`; what it counts is an average of its loops. */
@@ -50,7 +51,7 @@ export function listenToPlans(
   url: string,
   hear: (plan: Plan) => void,
   settings: Readonly<Record<string, string>> = {},
-): PrismaService {
+): RecordPrisma {
   const pool = new pg.Pool({ connectionString: withSettings(url, { ...SETTINGS, ...settings }), max: 4 });
   pool.on('connect', (client) => {
     client.on('notice', ({ message }) => {
@@ -61,7 +62,7 @@ export function listenToPlans(
   const adapter = new PrismaPg(pool, { statementNameGenerator: statementNames(), disposeExternalPool: true });
   const client = new PrismaClient({ adapter });
   const transact: PrismaService['transact'] = (work) => PrismaService.prototype.transact.call(client, work) as never;
-  return Object.assign(client, { transact }) as unknown as PrismaService;
+  return Object.assign(client, { transact }) as unknown as RecordPrisma;
 }
 
 function readPlan(message: string): Plan | null {

@@ -4,9 +4,12 @@ import { withSettings } from './with-settings.js';
 /** May add to the record of events, and not change it; a migration makes it, and grants it what the service needs. */
 export const SERVICE_ROLE = 'rescan_service';
 
-/** The same database, in which every connection is the role from its first statement on, and after RESET ROLE as well. */
+/**
+ * The same database, in which every connection is the role from its first statement on, and after RESET ROLE as well. Without JIT:
+ * over many months Postgres thinks a short statement dear, and would compile it for seconds each time.
+ */
 export const asServiceRole = (connectionString: string): string =>
-  withSettings(connectionString, { role: SERVICE_ROLE });
+  withSettings(connectionString, { role: SERVICE_ROLE, jit: 'off' });
 
 interface Standing {
   readonly login: string;

@@ -1,5 +1,6 @@
 import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import { PrismaPg } from '@prisma/adapter-pg';
+import type { PoolConfig } from 'pg';
 import { Prisma, PrismaClient } from '../../generated/prisma/client.js';
 import { asServiceRole } from '../database/service-role.js';
 import { sqlState } from './sql-state.js';
@@ -15,7 +16,9 @@ const TRANSACTION_MS = 60_000;
 
 @Injectable()
 export class PrismaService extends PrismaClient implements OnApplicationShutdown {
-  constructor(connectionString: string, poolSize: number) {
+  /** @param differs what the pool does unlike that of the service's own work */
+  constructor(connectionString: string, poolSize: number, differs: PoolConfig & { maxStatements?: number } = {}) {
+    const { maxStatements, ...pool } = differs;
     super({
       adapter: new PrismaPg(
         {
@@ -29,8 +32,9 @@ export class PrismaService extends PrismaClient implements OnApplicationShutdown
           // A stopped process must not keep its locks for ever.
           idle_in_transaction_session_timeout: TRANSACTION_MS,
           application_name: 'rescan',
+          ...pool,
         },
-        { statementNameGenerator: statementNames() },
+        { statementNameGenerator: statementNames(maxStatements) },
       ),
     });
   }

@@ -10,8 +10,8 @@ interface Looks {
 
 /** A process is warm after some runs: compiled, its pools full. What grows after that, and by more than this, leaks. */
 const WARM_AFTER = 2;
-/** A pool fills and empties with the load, and one of half its size for readers of the record; what it has lost sight of comes on top. */
-const POOLED = 3 * POOL_SIZE * 1.5;
+/** A pool fills and empties with the load: one for each process, and the api's for readers of the record. What it has lost sight of comes on top. */
+const POOLED = 4 * POOL_SIZE;
 const BOUNDS: Readonly<Record<string, (first: number) => number>> = {
   'memory, MB': (first) => first * 1.3 + 60,
   'open files': (first) => first + 15,
@@ -30,7 +30,7 @@ export class LeakWatch {
       this.#keep(`open files of ${name} ${lastPid}`, (await readdir(`/proc/${lastPid}/fd`)).length);
     }
     const [row] = await world.postgres.query<{ n: number }>(
-      `SELECT count(*)::int AS n FROM pg_stat_activity WHERE application_name = 'rescan'`,
+      `SELECT count(*)::int AS n FROM pg_stat_activity WHERE application_name LIKE 'rescan%'`,
     );
     this.#keep('connections', row?.n ?? 0);
     this.#keep('keys of the queue', (await world.redis.copy()).size);

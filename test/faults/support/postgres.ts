@@ -75,7 +75,7 @@ export class FaultPostgres {
   /** Ends the backends of the service, not ours. */
   async terminateBackends(): Promise<void> {
     await this.query(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-                       WHERE datname = current_database() AND application_name = 'rescan'`);
+                       WHERE datname = current_database() AND application_name LIKE 'rescan%'`);
   }
 
   async setForAll(setting: string, value: string): Promise<void> {

@@ -15,7 +15,7 @@ let world: CallingWorld;
 let reader: CallReader;
 beforeEach(async () => {
   world = await CallingWorld.open({ credentials: [aCredential({ limits: noLimits })] });
-  reader = new CallReader(world.prisma);
+  reader = new CallReader(world.record);
 });
 afterEach(() => world.close());
 

@@ -6,7 +6,7 @@ import type { ExportSource } from '../../../src/audit/export-scope.js';
 import { TargetExport } from '../../../src/audit/target-export.js';
 import { connectWithin } from '../../../src/platform/database/connect.js';
 import { PrismaService } from '../../../src/platform/prisma/prisma.service.js';
-import { RECORD_SETTINGS } from '../../../src/platform/prisma/record-prisma.js';
+import { RECORD_SETTINGS, type RecordPrisma } from '../../../src/platform/prisma/record-prisma.js';
 import { autovacuum } from '../../support/autovacuum.js';
 import { sealAll, writeHistory } from '../../support/history.js';
 import { moveAll } from '../../support/past-requests.js';
@@ -30,7 +30,7 @@ const GROWING = [
 
 let database: TestDatabase;
 let sql: pg.Client;
-let prisma: PrismaService;
+let prisma: RecordPrisma;
 let mover: PrismaService;
 const plans: Plan[] = [];
 
@@ -61,7 +61,7 @@ describe.each([
   }, 120_000);
   afterAll(() => prisma.$disconnect());
 
-  describe.each<[string, (db: PrismaService) => ExportSource]>([
+  describe.each<[string, (db: RecordPrisma) => ExportSource]>([
     ['calls', (db) => new CallExport(db)],
     ['targets', (db) => new TargetExport(db)],
     ['events', (db) => new EventExport(db)],

@@ -52,7 +52,7 @@ async function stalled(client: ApiClient, query = ALL): Promise<IncomingMessage>
 const busy = async (): Promise<number> =>
   (
     await sql.query(
-      `SELECT FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'rescan' AND state <> 'idle'`,
+      `SELECT FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE 'rescan%' AND state <> 'idle'`,
     )
   ).rowCount ?? 0;
 

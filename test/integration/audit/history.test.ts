@@ -18,8 +18,8 @@ let events: EventReader;
 let histories: ClusterHistoryReader;
 beforeEach(async () => {
   world = await CallingWorld.open({ credentials: [aCredential({ limits: noLimits })] });
-  events = new EventReader(world.prisma);
-  histories = new ClusterHistoryReader(world.prisma);
+  events = new EventReader(world.record);
+  histories = new ClusterHistoryReader(world.record);
 });
 afterEach(() => world.close());
 

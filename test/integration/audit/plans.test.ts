@@ -7,7 +7,7 @@ import { EventQueryDto } from '../../../src/audit/event-query.dto.js';
 import { EventReader } from '../../../src/audit/event-reader.js';
 import { connectWithin } from '../../../src/platform/database/connect.js';
 import { PrismaService } from '../../../src/platform/prisma/prisma.service.js';
-import { RECORD_SETTINGS } from '../../../src/platform/prisma/record-prisma.js';
+import { RECORD_SETTINGS, type RecordPrisma } from '../../../src/platform/prisma/record-prisma.js';
 import type { Principal } from '../../../src/security/principal.js';
 import { writeHistory, type History } from '../../support/audit-history.js';
 import { autovacuum } from '../../support/autovacuum.js';
@@ -44,7 +44,7 @@ const principals = [everyone, ours];
 const plans: Plan[] = [];
 let database: TestDatabase;
 let client: pg.Client;
-let prisma: PrismaService;
+let prisma: RecordPrisma;
 let mover: PrismaService;
 let history: History;
 

@@ -7,16 +7,16 @@ let record: RecordPrisma;
 
 beforeAll(async () => {
   database = await createTestDatabase();
-  record = new RecordPrisma(database.url, 5);
+  record = new RecordPrisma(database.url, 3);
 });
 afterAll(async () => {
   await record.$disconnect();
   await database.drop();
 });
 
-it('whoever reads the record is the service and can write nothing, whatever is granted', async () => {
-  const [who] = await record.$queryRaw<unknown[]>`SELECT current_user AS role`;
-  expect(who).toEqual({ role: 'rescan_service' });
+it('whoever reads the record is the service, compiles nothing, and writes nothing by mistake', async () => {
+  const [who] = await record.$queryRaw<unknown[]>`SELECT current_user AS role, current_setting('jit') AS jit`;
+  expect(who).toEqual({ role: 'rescan_service', jit: 'off' });
   await expect(record.project.create({ data: { id: 'p' } })).rejects.toThrow('read-only');
 });
 

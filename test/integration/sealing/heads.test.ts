@@ -18,7 +18,7 @@ let world: CallingWorld;
 let reader: HeadReader;
 beforeEach(async () => {
   world = await CallingWorld.open();
-  reader = new HeadReader(world.prisma);
+  reader = new HeadReader(world.record);
 });
 afterEach(() => world.close());
 
