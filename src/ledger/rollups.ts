@@ -59,7 +59,7 @@ export class RollupLedger {
          SET count = rollup.count + excluded.count, clusters = rollup.clusters + excluded.clusters`;
   }
 
-  /** In the hour of their end. */
+  /** In the hour of their end. Calls are counted for what succeeded; where another request's call did it for this one, it was that one call. */
   private async addTargets(tx: Tx, eventIds: readonly string[]): Promise<void> {
     await tx.$executeRaw`
       WITH ended AS MATERIALIZED (
@@ -67,8 +67,10 @@ export class RollupLedger {
                coalesce(e.data ->> 'reason', 'none') AS code, jsonb_array_length(e.data -> 'targets') AS n,
                CASE WHEN c.state IN ('accepted', 'partly_accepted') THEN ${bucket(msSince(Prisma.sql`c.finished_at`, Prisma.sql`r.created_at`))} END AS accepted,
                CASE WHEN e.data ->> 'result' IN ('succeeded', 'scan_failed') THEN ${bucket(msSince(Prisma.sql`e.at`, Prisma.sql`r.created_at`))} END AS verdict,
-               (SELECT coalesce(sum(cardinality(t.call_ids)), 0) FROM jsonb_array_elements_text(e.data -> 'targets') AS part (id)
-                 CROSS JOIN LATERAL (SELECT call_ids FROM any_target WHERE request_id = e.request_id AND id = part.id::bigint OFFSET 0) AS t) AS calls
+               CASE WHEN e.data ->> 'result' = 'succeeded' THEN (
+                 SELECT coalesce(sum(greatest(1, cardinality(t.call_ids))), 0) FROM jsonb_array_elements_text(e.data -> 'targets') AS part (id)
+                  CROSS JOIN LATERAL (SELECT call_ids FROM any_target WHERE request_id = e.request_id AND id = part.id::bigint OFFSET 0) AS t)
+               ELSE 0 END AS calls
           FROM event AS e
          CROSS JOIN LATERAL (SELECT * FROM any_request WHERE id = e.request_id OFFSET 0) AS r
           JOIN scan_task AS s ON s.id = r.scan_task_id

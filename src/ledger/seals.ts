@@ -38,8 +38,15 @@ const AHEAD = Prisma.sql`(SELECT pg_snapshot_xmax(pg_current_snapshot()))`;
 
 const SERVER = Prisma.sql`(SELECT system_identifier::text FROM pg_control_system())`;
 
-const COLUMNS = Prisma.sql`
-  ${EVENT_COLUMNS}, EXISTS (SELECT 1 FROM event_seal AS s WHERE s.event_id = e.id) AS "isSealed"`;
+/** Of `data` in a batch, as it is stored: the end of 100,000 targets is one event. */
+export const SEAL_BYTES = 1024 * 1024;
+
+/** As many events of some, in their order, as fit into a batch; the first in any case. */
+const batchOf = (events: Prisma.Sql, order: Prisma.Sql): Prisma.Sql => Prisma.sql`
+  SELECT ${EVENT_COLUMNS}, EXISTS (SELECT 1 FROM event_seal AS s WHERE s.event_id = e.id) AS "isSealed"
+    FROM (SELECT event.*, sum(pg_column_size(data)) OVER (ORDER BY ${order}) - pg_column_size(data) AS before
+            FROM (${events}) AS event) AS e
+   WHERE e.before < ${SEAL_BYTES}::int`;
 
 /** The chains over the events: see docs/proof.md. */
 @Injectable()
@@ -62,18 +69,18 @@ export class SealLedger {
 
   /** The next events below the horizon, by (tx, id): nothing can come before them any more. */
   next(tx: Tx, after: SealProgress, limit: number): Promise<UnsealedEvent[]> {
-    return tx.$queryRaw<UnsealedEvent[]>`
-      SELECT ${COLUMNS} FROM event AS e
-       WHERE (e.tx, e.id) > (${after.tx}::xid8, ${after.eventId}::uuid) AND e.tx < ${HORIZON}
-       ORDER BY e.tx, e.id LIMIT ${limit}::int`;
+    const events = Prisma.sql`
+      SELECT * FROM event WHERE (tx, id) > (${after.tx}::xid8, ${after.eventId}::uuid) AND tx < ${HORIZON}
+       ORDER BY tx, id LIMIT ${limit}::int`;
+    return tx.$queryRaw<UnsealedEvent[]>`${batchOf(events, Prisma.sql`tx, id`)} ORDER BY e.tx, e.id`;
   }
 
   /** The next events of the walk, by id; `isSealed` also where it is too early: those `next` will come to. */
   walk(tx: Tx, afterId: string, limit: number): Promise<UnsealedEvent[]> {
+    const events = Prisma.sql`SELECT * FROM event WHERE id > ${afterId}::uuid ORDER BY id LIMIT ${limit}::int`;
     return tx.$queryRaw<UnsealedEvent[]>`
       SELECT part.*, part."isSealed" OR (part.tx::xid8 >= ${HORIZON} AND part.tx::xid8 < ${AHEAD}) AS "isSealed"
-        FROM (SELECT ${COLUMNS} FROM event AS e WHERE e.id > ${afterId}::uuid ORDER BY e.id LIMIT ${limit}::int) AS part
-       ORDER BY part.id`;
+        FROM (${batchOf(events, Prisma.sql`id`)}) AS part ORDER BY part.id`;
   }
 
   async chainEnds(tx: Tx, projectIds: readonly string[]): Promise<ChainEnd[]> {

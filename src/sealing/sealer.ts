@@ -6,7 +6,7 @@ import { crashPoint } from '../platform/crash-points.js';
 import { PrismaService, type Tx } from '../platform/prisma/prisma.service.js';
 import { chainHash, chainStart } from './chain.js';
 
-/** What one transaction reads, hashes and seals; and all that is held in memory. */
+/** What one transaction reads, hashes and seals, and all that is held in memory; fewer, where they are large. */
 export const SEAL_BATCH = 1_000;
 
 /** Appends events to the chains of their projects and counts what they tell, in batches: each of them all or nothing. No writer of events waits for it. */
@@ -35,14 +35,13 @@ export class Sealer {
     if (!last) return false;
     await this.seal(tx, events);
     await this.ledger.advance(tx, { tx: last.tx, eventId: last.id, walkId: null });
-    return events.length === limit;
+    return true;
   }
 
   private async walkOn(tx: Tx, at: SealProgress, walkId: string, limit: number): Promise<boolean> {
     const events = await this.ledger.walk(tx, walkId, limit);
     await this.seal(tx, events);
-    const isOver = events.length < limit;
-    await this.ledger.advance(tx, { ...at, walkId: isOver ? null : (events.at(-1)?.id ?? null) });
+    await this.ledger.advance(tx, { ...at, walkId: events.at(-1)?.id ?? null });
     return true;
   }
 

@@ -6,6 +6,8 @@ import type { PrismaService } from '../platform/prisma/prisma.service.js';
 import type { Anchor, ChainBase, FoundLink } from './chain-check.js';
 
 const PAGE = 1_000;
+/** Of `data` in a page, as it is stored: the end of 100,000 targets is one event. */
+const PAGE_BYTES = 4 * 1024 * 1024;
 const LOOKED_AT = 10_000;
 /** Of a bigint. */
 const LEAST = -(2n ** 63n);
@@ -77,17 +79,21 @@ export class SealedRows {
     let after = { seq: BigInt(afterSeq), eventId: 'ffffffff-ffff-ffff-ffff-ffffffffffff' };
     for (;;) {
       const rows = await this.prisma.$queryRaw<LinkRow[]>`
-        SELECT s.seq, s.event_id AS "eventId", encode(s.hash, 'hex') AS hash, ${EVENT_COLUMNS}
-          FROM event_seal AS s LEFT JOIN event AS e ON e.id = s.event_id
-         WHERE s.project_id = ${projectId} AND (s.seq, s.event_id) > (${after.seq}::bigint, ${after.eventId}::uuid)
-         ORDER BY s.seq, s.event_id LIMIT ${PAGE}::int`;
+        SELECT e.seq, e.event_id AS "eventId", encode(e.seal, 'hex') AS hash, ${EVENT_COLUMNS}
+          FROM (SELECT event.*, s.seq, s.event_id, s.hash AS seal,
+                       sum(coalesce(pg_column_size(data), 0)) OVER (ORDER BY s.seq, s.event_id) - coalesce(pg_column_size(data), 0) AS before
+                  FROM (SELECT * FROM event_seal
+                         WHERE project_id = ${projectId} AND (seq, event_id) > (${after.seq}::bigint, ${after.eventId}::uuid)
+                         ORDER BY seq, event_id LIMIT ${PAGE}::int) AS s
+                  LEFT JOIN event ON event.id = s.event_id) AS e
+         WHERE e.before < ${PAGE_BYTES}::int ORDER BY e.seq, e.event_id`;
       const last = rows.at(-1);
-      const heads = last ? await this.headsOf(projectId, after.seq, last.seq) : new Map<number, SealHead>();
+      if (!last) return;
+      const heads = await this.headsOf(projectId, after.seq, last.seq);
       for (const row of rows) {
         const link = toLink(projectId, row);
         yield { ...link, head: heads.get(link.seq) };
       }
-      if (rows.length < PAGE || !last) return;
       after = last;
     }
   }

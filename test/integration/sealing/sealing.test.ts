@@ -93,6 +93,24 @@ describe('the sealer', () => {
     expect(await expectChains(database.url)).toEqual({ '': 150, 'p-0': 150, 'p-1': 150, 'p-2': 150 });
   });
 
+  it('takes fewer at once where they are large', async () => {
+    await prisma.$executeRaw`
+      INSERT INTO event (kind, actor, project_id, data)
+      SELECT 'test.happened', 'tester', 'p-1', (SELECT jsonb_agg(md5((n * i)::text)) FROM generate_series(1, 20000) AS i)
+        FROM generate_series(1, 4) AS n`;
+    const seals: number[] = [];
+    const isDone = async (): Promise<boolean> => {
+      const before = await prisma.eventSeal.count();
+      await sealer.sealBatch();
+      const sealed = (await prisma.eventSeal.count()) - before;
+      if (sealed > 0) seals.push(sealed);
+      return before + sealed === 4;
+    };
+    await eventually(isDone);
+    expect(seals).toEqual([2, 2]);
+    expect(await expectChains(database.url)).toEqual({ 'p-1': 4 });
+  });
+
   it('does not wait for another that seals just now', async () => {
     await someEvents(prisma, 3);
     await prisma.transact(async (tx) => {
