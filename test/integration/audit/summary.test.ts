@@ -4,6 +4,7 @@ import { SummaryQueryDto } from '../../../src/audit/summary.dto.js';
 import { RollupLedger } from '../../../src/ledger/rollups.js';
 import type { Principal } from '../../../src/security/principal.js';
 import { aCredential, answered, CallingWorld, noLimits, PROJECT, TASK } from '../../support/calling-world.js';
+import { sealEverything } from '../../support/chains.js';
 import { expectInvariants } from '../../support/invariants.js';
 import { clusters, runningTasks, scan } from '../../support/list-pages.js';
 
@@ -79,6 +80,52 @@ describe('a summary', () => {
       expect(span?.p50).toBeGreaterThanOrEqual(minutes * 60);
       // A bucket's width, and what the test itself took.
       expect(span?.p95).toBeLessThan(minutes * 60 * 1.5);
+    }
+  });
+
+  it('counts the call of another request whose scan was that of a target too', async () => {
+    await world.aRequest({ clusterIds: ['a'], caller: 'one' });
+    const call = await world.start();
+    const { at } = call;
+    await world.aRequest({ clusterIds: ['a'], caller: 'parked' });
+    await world.look();
+    await world.settle(call, answered.accepted);
+    await world.database.advance(20 * MINUTE);
+    await world.list(runningTasks([]), world.laneFor('listTasks'));
+    const times = { startTime: new Date(at.getTime() + 5_000), endTime: new Date(at.getTime() + 40_000) };
+    await world.list(clusters([scan('a', 'success', times)]));
+    expect((await by('caller')).items).toMatchObject([
+      { key: 'one', results: { succeeded: 1 }, attemptsUntilSuccess: 1 },
+      { key: 'parked', results: { succeeded: 1 }, attemptsUntilSuccess: 1 },
+    ]);
+  });
+
+  it('is by hour and by day, too, of what the sealer has sealed', async () => {
+    const now = async (): Promise<Date> => {
+      const [row] = await world.prisma.$queryRaw<{ now: Date }[]>`SELECT rescan_now() AS now`;
+      return row?.now ?? new Date(0);
+    };
+    // Half past something: the hour ends neither before nor after it is asked for.
+    await world.database.advance(((90 - (await now()).getUTCMinutes()) % 60) * MINUTE);
+    const begun = await now();
+    await world.aRequest({ clusterIds: ['a'] });
+    await world.startAndSettle(answered.badTask);
+    await world.database.advance(25 * 60 * MINUTE);
+    await world.aRequest({ clusterIds: ['b', 'c'] });
+    await world.startAndSettle(answered.badTask);
+    await sealEverything(world.prisma, 3);
+    const reader = new SummaryReader(world.prisma);
+    const since = new Date(begun.getTime() - MINUTE);
+    const [first, second] = [begun.toISOString(), (await now()).toISOString()];
+    for (const [groupBy, keyOf] of [
+      ['hour', (moment: string) => `${moment.slice(0, 13)}:00Z`],
+      ['day', (moment: string) => moment.slice(0, 10)],
+    ] as const) {
+      const { items } = await reader.read({ groupBy, limit: 50, since }, auditor);
+      expect(items).toMatchObject([
+        { key: keyOf(first), targets: 1, calls: 1, clustersPerCall: 1 },
+        { key: keyOf(second), targets: 2, calls: 1, clustersPerCall: 2 },
+      ]);
     }
   });
 
