@@ -45,7 +45,7 @@ export class CallQueryDto extends PageQueryDto {
 
   @ApiPropertyOptional({ type: String, example: 'APIGW.0308' })
   @MayBeAbsent()
-  @Matches(/^[\x21-\x7e]{1,64}$/, { message: 'must be a text of 1 to 64 visible ASCII characters' })
+  @Matches(/^\P{C}{1,64}$/u, { message: 'must be a text of 1 to 64 characters that can be seen' })
   errorCode?: string;
 
   @ApiPropertyOptional({ type: Number, minimum: 100, maximum: 599 })

@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { DomainError } from '../domain/domain-error.js';
 import { bucketEndMs } from '../domain/time-bucket.js';
 import { Prisma } from '../generated/prisma/client.js';
-import { textCursor, toPage } from '../platform/http/page.js';
+import { toPage, wordCursor } from '../platform/http/page.js';
 import { PrismaService } from '../platform/prisma/prisma.service.js';
 import { requireProject } from '../security/own.js';
 import type { Principal } from '../security/principal.js';
@@ -50,14 +50,14 @@ export class SummaryReader {
     const until = query.until ?? (await this.now());
     const where = conditions({ ...query, until }, principal);
     const key = KEYS[groupBy];
-    const after = textCursor(cursor, 1)?.[0];
+    const after = wordCursor(cursor);
     const rows = await this.prisma.$queryRaw<Row[]>`
       WITH counted AS MATERIALIZED (
         SELECT ${key} AS key, kind, state, sum(count) AS n, sum(clusters) AS clusters, sum(calls) AS calls
           FROM rollup WHERE ${where} AND kind IN (${Prisma.join(kindsOf(query))})
          GROUP BY 1, kind, state HAVING sum(count) > 0),
       page AS MATERIALIZED (
-        SELECT DISTINCT key FROM counted WHERE ${after === undefined ? Prisma.sql`true` : Prisma.sql`key > ${after}`}
+        SELECT DISTINCT key FROM counted WHERE ${after === null ? Prisma.sql`true` : Prisma.sql`key > ${after}`}
          ORDER BY key LIMIT ${limit + 1}::int),
       figures AS (
         SELECT key, coalesce(sum(n) FILTER (WHERE ${IS_TARGET}), 0)::int AS targets,

@@ -41,12 +41,16 @@ export const placeCursor = (cursor: string | undefined): number =>
 export const textCursor = (cursor: string | undefined, columns: number): readonly string[] | null =>
   decodeCursor(cursor, (key) => isIds(key.split(' '), columns))?.split(' ') ?? null;
 
+/** @returns the key of the last row shown, a text as the upstream may have made it; null for no cursor */
+export const wordCursor = (cursor: string | undefined): string | null =>
+  decodeCursor(cursor, (key) => /^\P{C}{1,256}$/u.test(key));
+
 const isIds = (ids: readonly string[], columns: number): boolean =>
   ids.length === columns && ids.every((id) => isUpstreamId(id, MAX_ID));
 
 export function decodeCursor(cursor: string | undefined, isKey: (key: string) => boolean): string | null {
   if (cursor === undefined) return null;
-  const text = Buffer.from(cursor, 'base64url').toString('latin1');
+  const text = Buffer.from(cursor, 'base64url').toString();
   const key = text.slice(2);
   // Encoded again, it must be the same: base64 reads many texts as one.
   if (!text.startsWith('1:') || !isKey(key) || encodeCursor(key) !== cursor) {

@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { SummaryReader } from '../../../src/audit/summary-reader.js';
 import { SummaryQueryDto } from '../../../src/audit/summary.dto.js';
 import { RollupLedger } from '../../../src/ledger/rollups.js';
+import { encodeCursor } from '../../../src/platform/http/page.js';
 import type { Principal } from '../../../src/security/principal.js';
 import { aCredential, answered, CallingWorld, noLimits, PROJECT, TASK } from '../../support/calling-world.js';
 import { sealEverything } from '../../support/chains.js';
@@ -158,6 +159,30 @@ describe('a summary', () => {
     expect(first.items.map(({ key }) => key)).toEqual(['t1', 't2']);
     const second = await by('task', { limit: 2, cursor: first.nextCursor ?? '' });
     expect([second.items.map(({ key }) => key), second.nextCursor]).toEqual([['t3'], null]);
+  });
+
+  it('pages by what the upstream calls an error, too', async () => {
+    const codes = ['HSS 超时', 'Not Found', 'é'];
+    for (const errorCode of codes) {
+      await world.aRequest({ clusterIds: ['a'] });
+      await world.startAndSettle({ ...answered.badTask, evidence: { ...answered.badTask.evidence, errorCode } });
+    }
+    const seen: string[] = [];
+    for (let cursor: string | null = ''; cursor !== null;) {
+      const page = await by('errorCode', { limit: 1, ...(cursor !== '' && { cursor }) });
+      seen.push(...page.items.map(({ key }) => key));
+      cursor = page.nextCursor;
+    }
+    expect(seen.sort()).toEqual(codes);
+    for (const cursor of [
+      '',
+      encodeCursor(''),
+      encodeCursor('a\0'),
+      `${encodeCursor('a')}x`,
+      encodeCursor('x'.repeat(257)),
+    ]) {
+      await expect(by('errorCode', { cursor })).rejects.toMatchObject({ code: 'bad_cursor' });
+    }
   });
 
   it('is of your own projects, and of a time that has bounds', async () => {
