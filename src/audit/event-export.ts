@@ -4,12 +4,12 @@ import { Prisma } from '../generated/prisma/client.js';
 import { ID_LENGTH, isUpstreamId } from '../platform/http/ids.js';
 import { decodeCursor } from '../platform/http/page.js';
 import { EVENT_COLUMNS } from '../platform/prisma/event-columns.js';
+import { ChainEdges } from './chain-edges.js';
 import { RecordPrisma } from '../platform/prisma/record-prisma.js';
 import {
   momentOf,
   readLines,
   scopeOf,
-  within,
   type ExportFilter,
   type ExportScope,
   type ExportSource,
@@ -19,7 +19,11 @@ import {
 /** Of `data` in a page, as it is stored: the end of 100,000 targets is one event. */
 const PAGE_BYTES = 1024 * 1024;
 
-/** Sealed events, chain by chain ('': that of no project), in the order of their seals. What is not sealed yet is left out. */
+/**
+ * Sealed events, chain by chain ('': that of no project), in the order of their seals, and without a gap in it: between the first at or
+ * after `since` and the last before `until` all are shown, though some are older or younger by as much as a transaction takes. What is
+ * not sealed yet is left out.
+ */
 @Injectable()
 export class EventExport implements ExportSource {
   readonly columns = [
@@ -37,10 +41,14 @@ export class EventExport implements ExportSource {
     ...['event.callId', 'event.laneId', 'event.scheduleId', 'event.textHash', 'event.data', 'cursor'],
   ];
 
-  constructor(private readonly prisma: RecordPrisma) {}
+  private readonly edges: ChainEdges;
 
-  scope(filter: ExportFilter): Promise<ExportScope> {
-    return Promise.resolve(scopeOf(filter));
+  constructor(private readonly prisma: RecordPrisma) {
+    this.edges = new ChainEdges(prisma);
+  }
+
+  async scope(filter: ExportFilter): Promise<ExportScope> {
+    return { ...scopeOf(filter), edges: await this.edges.around(filter) };
   }
 
   page(scope: ExportScope, after: string | null, limit: number): Promise<readonly string[]> {
@@ -50,10 +58,14 @@ export class EventExport implements ExportSource {
       this.prisma,
       Prisma.sql`
       SELECT * FROM (
-        SELECT s.project_id AS chain, s.seq, encode(s.hash, 'hex') AS hash, ${within(Prisma.sql`e.at`, scope)} AS wanted,
+        SELECT s.project_id AS chain, s.seq, encode(s.hash, 'hex') AS hash,
+               s.seq >= coalesce(edge.first, s.seq) AND s.seq <= coalesce(edge.last, s.seq) AS wanted,
                sum(${size}) OVER (ORDER BY s.project_id, s.seq) - ${size} AS before, ${EVENT_COLUMNS}
           FROM (${sealsAfter(scope, project, seq, limit)}) AS s
-          CROSS JOIN LATERAL (SELECT * FROM event WHERE event.id = s.event_id OFFSET 0) AS e) AS sealed
+          CROSS JOIN LATERAL (SELECT * FROM event WHERE event.id = s.event_id OFFSET 0) AS e
+          LEFT JOIN unnest(${scope.edges.map(({ projectId }) => projectId)}::text[], ${scope.edges.map(({ first }) => first)}::bigint[],
+                           ${scope.edges.map(({ last }) => last)}::bigint[]) AS edge (project_id, first, last)
+                 ON edge.project_id = s.project_id) AS sealed
        WHERE before < ${PAGE_BYTES}::int ORDER BY chain, seq`,
     );
   }
@@ -84,9 +96,14 @@ export class EventExport implements ExportSource {
 }
 
 /** As for ids in their order: Postgres is told where to begin, and by which index. What lies in archives is left out, though seals be left of it. */
-function sealsAfter({ projects, idsFrom }: ExportScope, project: string, seq: string, limit: number): Prisma.Sql {
+function sealsAfter(
+  { projects, idsFrom, idsBelow }: ExportScope,
+  project: string,
+  seq: string,
+  limit: number,
+): Prisma.Sql {
   const isHere = Prisma.sql`seq > coalesce((SELECT base_seq FROM seal_chain AS c WHERE c.project_id = event_seal.project_id), 0)`;
-  const next = Prisma.sql`event_id >= ${idsFrom}::uuid AND ${isHere} ORDER BY project_id, seq LIMIT ${limit}::int`;
+  const next = Prisma.sql`event_id >= ${idsFrom}::uuid AND event_id < ${idsBelow}::uuid AND ${isHere} ORDER BY project_id, seq LIMIT ${limit}::int`;
   if (projects === '*') {
     return Prisma.sql`SELECT * FROM event_seal WHERE (project_id, seq) > (${project}, ${seq}::bigint) AND ${next}`;
   }

@@ -22,6 +22,15 @@ export interface ExportScope extends ExportFilter {
   /** Ids from this one on, and below that one: they bound what is read, and `since` and `until` cut its edges exactly. */
   readonly idsFrom: string;
   readonly idsBelow: string;
+  /** Of chains that have events near `since` or `until`. */
+  readonly edges: readonly ChainEdge[];
+}
+
+/** From and up to which seq the events of a chain are asked for; null: the ids alone bound them. */
+export interface ChainEdge {
+  readonly projectId: string;
+  readonly first: number | null;
+  readonly last: number | null;
 }
 
 /** A row that was read, as it came from Postgres: `keyOf` and `toRow` of its source read it. */
@@ -70,8 +79,15 @@ export function scopeOf(filter: ExportFilter): ExportScope {
     ...filter,
     idsFrom: since === null ? FIRST_ID : idAt(since.getTime() - SLACK_MS),
     idsBelow: until === null ? BEYOND_IDS : idAt(until.getTime() + SLACK_MS),
+    edges: [],
   };
 }
+
+/** Between which ids the rows of a moment may be. */
+export const idsAround = (moment: Date): readonly [string, string] => [
+  idAt(moment.getTime() - SLACK_MS),
+  idAt(moment.getTime() + SLACK_MS),
+];
 
 /** The least UUIDv7 of a millisecond. */
 function idAt(ms: number): string {

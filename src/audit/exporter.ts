@@ -15,7 +15,7 @@ import type { ExportKind, ExportRow, ExportScope, ExportSource, Line } from './e
 import { ExportSlots } from './export-slots.js';
 import { TargetExport } from './target-export.js';
 
-/** Of a statement. */
+/** Of a statement, also where fewer are wanted: of those that time alone excludes, it steps over as many. */
 const PAGE_ROWS = 250;
 
 /** Of one text, which is made when the reader has taken the one before. */
@@ -84,13 +84,14 @@ export class Exporter {
   ): AsyncGenerator<string> {
     yield headOf(format, source.columns);
     for (let key = after; tally.rows < limit;) {
-      const lines = await this.page(source, scope, key, Math.min(PAGE_ROWS, limit - tally.rows), tally);
+      const lines = await this.page(source, scope, key, tally);
       if (lines.length === 0) return;
-      for (let n = 0; n < lines.length; n += CHUNK_ROWS) {
+      for (let n = 0; n < lines.length && tally.rows < limit; n += CHUNK_ROWS) {
         const read = lines.slice(n, n + CHUNK_ROWS).map((line) => JSON.parse(line) as Line);
         key = source.keyOf(read.at(-1) ?? {});
         const rows = read
           .filter(({ wanted }) => wanted === true)
+          .slice(0, limit - tally.rows)
           .map((line) => ({ ...source.toRow(line), cursor: encodeCursor(source.keyOf(line)) }));
         count(rows, tally);
         yield linesOf(format, source.columns, rows);
@@ -98,9 +99,9 @@ export class Exporter {
     }
   }
 
-  private async page(source: ExportSource, scope: ExportScope, after: string | null, limit: number, tally: Tally) {
+  private async page(source: ExportSource, scope: ExportScope, after: string | null, tally: Tally) {
     try {
-      return await source.page(scope, after, limit);
+      return await source.page(scope, after, PAGE_ROWS);
     } catch (error) {
       tally.failed = true;
       this.logger.error('an export broke off', error instanceof Error ? error.stack : String(error));

@@ -28,10 +28,10 @@ afterAll(async () => {
   await world.close();
 });
 
-async function verified(text: string): Promise<Report> {
+async function verified(text: string, isPart = false): Promise<Report> {
   const file = join(folder, 'events.ndjson');
   await writeFile(file, text);
-  return verifyExport(file, { heads: [], publicKey: null, isPart: false });
+  return verifyExport(file, { heads: [], publicKey: null, isPart });
 }
 
 /** What the service seals, what it exports and what is checked offline are three places: only together do they prove anything. */
@@ -42,4 +42,30 @@ it('an export of events verifies as it comes from the service, and not when a wo
   expect(events).toBe(await world.prisma.eventSeal.count());
   const changed = await verified(text.replace('"result":"rejected"', '"result":"succeeded"'));
   expect(changed.findings).toMatchObject([{ projectId: PROJECT, what: 'changed' }]);
+});
+
+/** Of two transactions at once, the one that began to write first stands first in the chain, also where it did so later. */
+it('an export that is narrowed by time has no gap in a chain, however the times of its events lie', async () => {
+  const at = (seconds: number): string => new Date(Date.UTC(2026, 10, 20, 12, 0, seconds)).toISOString();
+  for (const seconds of [0, 10, 5, 20, 15, 40, 30, 50]) {
+    await world.prisma.$executeRaw`
+      INSERT INTO event (id, at, kind, actor, project_id, data)
+      VALUES ((substr(uuidv7_floor(${at(seconds)}::timestamptz)::text, 1, 14) || substr(uuidv7()::text, 15))::uuid, ${at(seconds)}::timestamptz,
+              'test.happened', 'tester', 'p-mixed', '{}')`;
+  }
+  await sealEverything(world.prisma);
+  const seconds = async (query: string): Promise<number[]> => {
+    const text = await (await getExport(auditor, `kind=events&format=ndjson&${query}`)).text();
+    expect((await verified(text, true)).findings).toEqual([]);
+    const lines = text.split('\n').slice(0, -1);
+    const events = lines.map((line) => JSON.parse(line) as { projectId: string; event: { at: string } });
+    return events.filter(({ projectId }) => projectId === 'p-mixed').map(({ event }) => Number(event.at.slice(17, 19)));
+  };
+  expect(await seconds(`since=${at(8)}&until=${at(35)}`)).toEqual([10, 5, 20, 15, 40, 30]);
+  expect(await seconds(`since=${at(8)}`)).toEqual([10, 5, 20, 15, 40, 30, 50]);
+  expect(await seconds(`until=${at(16)}&projectId=p-mixed`)).toEqual([0, 10, 5, 20, 15]);
+  expect(await seconds(`until=${at(16)}&projectId=p-mixed&limit=2`)).toEqual([0, 10]);
+  // Near by, but none within.
+  expect(await seconds(`since=${at(55)}&until=${at(58)}`)).toEqual([]);
+  expect(await seconds(`until=${at(0)}`)).toEqual([]);
 });
