@@ -21,7 +21,7 @@ export class RollupLedger {
 
   /**
    * A call counts once, in the hour of its start: with the state that it has now, since a later one takes back the one before. The error
-   * code and the number of clusters are those of the event which brought the state.
+   * code and the number of clusters are those of the event which brought the state; those of a whole task come when they are listed.
    */
   private async addCalls(tx: Tx, eventIds: readonly string[]): Promise<void> {
     await tx.$executeRaw`
@@ -32,15 +32,29 @@ export class RollupLedger {
           JOIN call AS c ON c.id = e.call_id
           JOIN scan_task AS s ON s.id = c.scan_task_id
          WHERE e.id = ANY(${[...eventIds]}::uuid[]) AND e.kind LIKE 'call.%' AND e.data ? 'from'),
+      listed AS (
+        SELECT c.id, c.project_id, ${hourOf(Prisma.sql`c.started_at`)} AS hour, s.task_id, told.state, told.code, (e.data -> 'clusters')::int AS clusters
+          FROM event AS e
+          JOIN call AS c ON c.id = e.call_id
+          JOIN scan_task AS s ON s.id = c.scan_task_id
+         CROSS JOIN LATERAL (
+               SELECT substr(kind, 6) AS state, coalesce(data ->> 'errorCode', 'none') AS code FROM event
+                WHERE call_id = e.call_id AND kind LIKE 'call.%' AND data ? 'from' AND id < e.id ORDER BY id DESC LIMIT 1) AS told
+         WHERE e.id = ANY(${[...eventIds]}::uuid[]) AND e.kind = 'call.clusters_known'),
       counted AS (
         SELECT id, project_id, hour, task_id, state, code, 1 AS n, clusters FROM change
          UNION ALL
-        SELECT change.id, project_id, hour, task_id, before, coalesce(earlier.code, 'none'), -1, -earlier.clusters
+        SELECT id, project_id, hour, task_id, state, code, 0, clusters FROM listed
+         UNION ALL
+        SELECT change.id, project_id, hour, task_id, before, coalesce(earlier.code, 'none'), -1, -earlier.clusters - coalesce(since.clusters, 0)
           FROM change
          CROSS JOIN LATERAL (
-               SELECT data ->> 'errorCode' AS code, (data -> 'clusters')::int AS clusters FROM event
+               SELECT id, data ->> 'errorCode' AS code, (data -> 'clusters')::int AS clusters FROM event
                 WHERE call_id = change.id AND kind = 'call.' || change.before AND id < change.event_id
                 ORDER BY id DESC LIMIT 1) AS earlier
+         CROSS JOIN LATERAL (
+               SELECT sum((data -> 'clusters')::int) AS clusters FROM event
+                WHERE call_id = change.id AND kind = 'call.clusters_known' AND id > earlier.id AND id < change.event_id) AS since
          WHERE before <> 'sending'),
       shared AS (
         SELECT 'call' AS kind, '' AS caller, counted.* FROM counted

@@ -7,7 +7,7 @@ import type { Principal } from '../../../src/security/principal.js';
 import { aCredential, answered, CallingWorld, noLimits, PROJECT, TASK } from '../../support/calling-world.js';
 import { sealEverything } from '../../support/chains.js';
 import { expectInvariants } from '../../support/invariants.js';
-import { clusters, runningTasks, scan } from '../../support/list-pages.js';
+import { clusters, runningTasks, scan, tasks } from '../../support/list-pages.js';
 
 const MINUTE = 60_000;
 
@@ -148,6 +148,20 @@ describe('a summary', () => {
     ]);
     expect((await by('project')).items).toMatchObject([{ key: PROJECT, calls: 1, clustersPerCall: 2 }]);
     expect((await by('project', { caller: 'one' })).items).toMatchObject([{ calls: 1 }]);
+  });
+
+  it('counts the clusters of a call for a whole task once they are listed', async () => {
+    await world.aRequest({ priority: 'urgent' });
+    const call = await world.startAndSettle(answered.accepted);
+    expect((await by('state')).items).toMatchObject([{ key: 'accepted', calls: 1, clustersPerCall: 0 }]);
+    await world.database.advance(20 * MINUTE);
+    await world.list(tasks({ failed: 3 }), world.laneFor('listTasks'));
+    await world.list(clusters([scan('a'), scan('b'), scan('c')]));
+    expect((await by('state')).items).toMatchObject([{ key: 'accepted', calls: 1, clustersPerCall: 3 }]);
+    expect((await by('caller')).items).toMatchObject([{ key: 'tester', calls: 1, clustersPerCall: 3 }]);
+    await world.prisma.$executeRaw`UPDATE call SET state = 'partly_accepted' WHERE id = ${call.id}::uuid`;
+    expect((await by('state')).items).toMatchObject([{ key: 'partly_accepted', calls: 1, clustersPerCall: 3 }]);
+    expect((await by('task')).items).toMatchObject([{ calls: 1, clustersPerCall: 3 }]);
   });
 
   it('pages by its keys', async () => {
