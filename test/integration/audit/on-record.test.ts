@@ -78,4 +78,16 @@ describe('the record', () => {
     // The owner: the service itself is refused by privilege.
     await expect(world.database.asOwner(own)).rejects.toThrow(/append-only/);
   });
+
+  it('refuses TRUNCATE of a month, of what is in none and of a month made later to anyone', async () => {
+    await world.prisma.$queryRaw`SELECT ensure_partitions(5)`;
+    const parts = await world.prisma.$queryRaw<{ name: string }[]>`
+      SELECT inhrelid::regclass::text AS name FROM pg_inherits
+       WHERE inhparent IN ('event'::regclass, 'event_seal'::regclass, 'seal_head'::regclass)`;
+    // Of each: this month, the five after it, and the default partition.
+    expect(parts.length).toBeGreaterThanOrEqual(3 * 7);
+    for (const { name } of parts) {
+      await expect(world.database.asOwner(`TRUNCATE ${name}`)).rejects.toThrow(`${name} is append-only`);
+    }
+  });
 });
