@@ -9,7 +9,11 @@ interface Belongings {
   readonly taskId: string;
   readonly clusterId: string;
   readonly requestId: string;
+  /** Of its last call. */
   readonly callId: string;
+  /** Of its first call, which the upstream answered with a text. */
+  readonly refusedId: string;
+  readonly textHash: string;
   readonly laneId: string;
   readonly scheduleId: string;
   readonly fireId: string;
@@ -42,23 +46,36 @@ afterAll(() => rig.close());
 async function belongingsOf(projectId: string, credential: string): Promise<Belongings> {
   const owner = await rig.client({ caller: `owner-of-${projectId}`, projects: [projectId], scopes: OPERATOR_SCOPES });
   const { taskId, clusterIds } = rig.task(2, { projectId });
+  const effect = { kind: 'error', status: 502, code: 'APIGW.0605', message: `no way to ${projectId}` } as const;
+  rig.simulator.controls.addFaults({ taskId, effect });
   const { id: requestId } = await owner.submit({
     ...retryOf({ projectId, taskId, clusterIds }),
     labels: { of: projectId },
   });
   await owner.untilAllAccepted(requestId);
-  const callId = (await owner.calls(requestId))[0]?.id ?? '';
+  const [callId = '', refusedId = ''] = (await owner.calls(requestId)).map(({ id }) => id);
+  const [text] = await rig.query<{ hash: string }>(
+    `SELECT DISTINCT encode(text_hash, 'hex') AS hash FROM event WHERE project_id = $1 AND text_hash IS NOT NULL`,
+    [projectId],
+  );
+  const textHash = text?.hash ?? '';
   const { schedules: scheduleId, fires: fireId } = await aFiredSchedule(owner, rig.task(0, { projectId }));
   const laneId = `${credential}.retryTask`;
-  return { projectId, taskId, clusterId: clusterIds[0] ?? '', requestId, callId, laneId, scheduleId, fireId };
+  const clusterId = clusterIds[0] ?? '';
+  return { projectId, taskId, clusterId, requestId, callId, refusedId, textHash, laneId, scheduleId, fireId };
 }
 
 function withId(path: string, of: Belongings): string {
-  const { requestId: requests, callId: calls, laneId: lanes, projectId: projects } = of;
+  const { requestId: requests, callId: calls, laneId: lanes, projectId: projects, scheduleId: schedules } = of;
   const clusters = `${of.clusterId}?projectId=${of.projectId}`;
-  const ids = { requests, calls, lanes, projects, clusters, schedules: of.scheduleId, fires: of.fireId };
-  const [, kind] = /(\w+)\/\{\w+\}/.exec(path) ?? [];
-  return path.replace(/\{\w+\}/, ids[kind as keyof typeof ids]);
+  const ids = new Map(Object.entries({ requests, calls, lanes, projects, clusters, schedules }));
+  ids.set('fires', of.fireId).set('texts', of.textHash);
+  return path.replace(/(\w+)\/\{\w+\}/g, (_, kind: string) => {
+    const id = ids.get(kind);
+    // Anything else would be not found as well, and show nothing.
+    if (!id) throw new Error(`no id is known for ${path}`);
+    return `${kind}/${id}`;
+  });
 }
 
 const send = (method: Method, path: string) =>
@@ -68,6 +85,7 @@ const send = (method: Method, path: string) =>
 
 const bodyFor = (path: string): object | undefined => {
   if (path.endsWith('/replay')) return {};
+  if (path.endsWith('/redact')) return { reason: 'a name in it' };
   if (/^\/v1\/schedules\/[^/]+$/.test(path)) return { minFailed: 2 };
   if (/^\/v1\/(projects|lanes\/[^/]+$)/.test(path)) return { paused: true };
   return path.endsWith('/resolve') ? { as: 'accepted', reason: 'seen in the console' } : undefined;
@@ -85,6 +103,7 @@ describe('what belongs to another project', () => {
       projectId: 'nobodys',
       scheduleId: foreign.callId,
       fireId: foreign.callId,
+      textHash: '0'.repeat(64),
     };
     for (const [method, path] of taking) {
       const there = await send(method, withId(path, foreign));
@@ -101,6 +120,18 @@ describe('what belongs to another project', () => {
     expect(await owner.lane(foreign.laneId)).toMatchObject({ blockedBy: null });
     const { body: schedule } = await owner.get(`/v1/schedules/${foreign.scheduleId}`);
     expect(schedule).toMatchObject({ minFailed: 1, enabled: false, deletedAt: null, lastFireId: foreign.fireId });
+    const texts = "SELECT text FROM event_text WHERE encode(hash, 'hex') = $1 AND redacted_at IS NULL";
+    expect(await rig.query(texts, [foreign.textHash])).toEqual([{ text: 'no way to project-2' }]);
+  });
+
+  it('is not found either where its project stands in the query', async () => {
+    for (const path of ['/v1/audit/summary?groupBy=state&', '/v1/audit/heads?', '/v1/retry-outcomes?']) {
+      const of = (projectId: string) => ours.get(`${path}projectId=${projectId}`);
+      const { instance: _own, ...problem } = (await of(foreign.projectId)).body;
+      expect([path, problem.status, problem.code]).toEqual([path, 404, 'not_found']);
+      expect((await of('nobodys')).body).toMatchObject(problem);
+      expect((await of(mine.projectId)).status).toBe(200);
+    }
   });
 
   it('is in no list, whatever is asked for', async () => {
@@ -109,7 +140,7 @@ describe('what belongs to another project', () => {
     const { projectId, taskId, clusterId } = foreign;
 
     expect(await idsIn('/v1/requests')).toEqual([mine.requestId]);
-    expect(await idsIn('/v1/calls')).toEqual([mine.callId]);
+    expect(await idsIn('/v1/calls')).toEqual([mine.callId, mine.refusedId]);
     expect(await idsIn('/v1/schedules')).toEqual([mine.scheduleId]);
     expect(await idsIn(`/v1/schedules?projectId=${foreign.projectId}`)).toEqual([]);
     const [credential] = mine.laneId.split('.');
@@ -137,5 +168,11 @@ describe('what belongs to another project', () => {
     const schedule = { name: 'n', projectId: foreign.projectId, selection: { lookbackHours: 1 }, every: '1h' };
     const answer = await ours.post('/v1/schedules', schedule);
     expect([answer.status, answer.body.code]).toEqual([404, 'not_found']);
+  });
+
+  it('is its own to take out of the record', async () => {
+    const owner = await rig.client({ projects: ['project-2'], scopes: OPERATOR_SCOPES });
+    const redact = `/v1/audit/texts/${foreign.textHash}/redact`;
+    expect((await owner.post(redact, bodyFor(redact))).status).toBe(204);
   });
 });
