@@ -10,8 +10,8 @@ import { verifyDatabase, verifyExport, type Report } from './verifying/verify.js
 const USAGE = `Usage: npm run audit:verify -- <export file>
        npm run audit:verify -- --database-url URL
 
-Checks the chains of events, and names the first event of each that was changed, removed, inserted or reordered. It changes nothing, and
-needs no service and no network but for the database.
+Checks the chains of events, and names the first event of each that was changed, removed, inserted or reordered; of a database also the
+texts of the upstream that events name by their hash. It changes nothing, and needs no service and no network but for the database.
 
   <export file>        of kind events, NDJSON; .gz for gzip
   --database-url URL   the service's PostgreSQL

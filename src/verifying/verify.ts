@@ -7,6 +7,7 @@ import type { PrismaService } from '../platform/prisma/prisma.service.js';
 import { ChainCheck, type Anchor, type ChainBase, type ChainBegin, type Finding } from './chain-check.js';
 import { readExport } from './export-file.js';
 import { SealedRows } from './sealed-rows.js';
+import { StoredTexts } from './stored-texts.js';
 
 export interface Evidence {
   /** Heads that were kept elsewhere. */
@@ -23,13 +24,13 @@ export interface Report {
   events: number;
   /** Where each chain ends that is whole. */
   readonly ends: { readonly projectId: string; readonly seq: number; readonly base?: ChainBase }[];
-  /** The first of each chain that is not. */
+  /** The first of each chain that is not, and of texts. */
   readonly findings: Finding[];
   /** Kept heads of what lies in archives: they are to be held against those. */
   readonly unchecked: { readonly projectId: string; readonly seq: number }[];
 }
 
-/** Every chain of a database, its events that are in none, and the heads that it keeps. A chain at a time, a page at a time. */
+/** Every chain of a database, its events that are in none, its heads, and the texts that events name. A chain at a time, a page at a time. */
 export async function verifyDatabase(prisma: PrismaService, evidence: Evidence): Promise<Report> {
   const rows = new SealedRows(prisma);
   const report = reportOn(evidence);
@@ -56,6 +57,7 @@ export async function verifyDatabase(prisma: PrismaService, evidence: Evidence):
     const detail = 'it should be sealed by now, and is in no chain';
     report.findings.push({ projectId: unsealed.projectId, seq: null, eventId: unsealed.id, what: 'inserted', detail });
   }
+  report.findings.push(...(await new StoredTexts(prisma).findings()));
   return report;
 }
 
