@@ -1,23 +1,32 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { randomBytes } from 'node:crypto';
+import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import { Redis } from 'ioredis';
 import { Webhook } from 'standardwebhooks';
+import type { SealHead } from '../../src/domain/seal-head.js';
+import { isSignedBy } from '../../src/sealing/head-signature.js';
 import type { ApiClient } from '../support/api-client.js';
 import { eventually } from '../support/eventually.js';
 import { Receiver, replies } from '../support/receiver.js';
 import { createTestFolder } from '../support/test-folder.js';
 import { retryOf, ServiceRig, type QueueBackend, QUEUE_BACKENDS } from '../support/service-rig.js';
 import { spawnService, type ServiceProcess } from '../support/service-process.js';
+import type { PageView } from '../support/wire-types.js';
 
 /** Nothing else looks like these. */
 const canary = (name: string) => `canary-${name}-${randomBytes(12).toString('hex')}`;
+const audit = generateKeyPairSync('ed25519');
+const auditKey = audit.privateKey.export({ type: 'pkcs8', format: 'der' });
 const SECRETS = {
   accessKey: canary('ak'),
   secretKey: canary('sk'),
   securityToken: canary('token'),
   password: canary('password'),
   callback: `whsec_${randomBytes(32).toString('base64')}`,
+  auditKey: auditKey.toString('base64'),
+  // As a column of bytes shows it.
+  auditKeyHex: auditKey.toString('hex'),
 };
+const HEADS = '/v1/audit/heads?projectId=project-1';
 const USER = { name: 'svc', password: SECRETS.password, domain: 'acme' };
 const KEY = { ak: SECRETS.accessKey, sk: SECRETS.secretKey, securityToken: SECRETS.securityToken };
 
@@ -50,6 +59,8 @@ async function openRig(queue: QueueBackend): Promise<ServiceRig> {
       CANARY_PASSWORD: SECRETS.password,
       CALLBACK_SECRETS: SECRETS.callback,
       CALLBACK_ALLOW_PRIVATE: 'true',
+      AUDIT_SIGNING_KEY: SECRETS.auditKey,
+      AUDIT_HEAD_INTERVAL: '1s',
     },
   });
 }
@@ -107,12 +118,16 @@ describe.each(QUEUE_BACKENDS)('a secret, with the queue on %s,', (queue) => {
       });
       answers.push(JSON.stringify([await good.targets(id), await good.calls(id), await good.lane(), told]));
     }
+    // Transactions of other tests hold the sealer up.
+    await eventually(() => aSignedHead(good), { limitMs: 60_000 });
     for (const client of [good, reader]) {
       for (const path of [
         `/v1/requests/${client.key}`,
         `/v1/requests?cursor=${client.key}`,
         `/${client.key}`,
         '/metrics',
+        HEADS,
+        '/v1/audit/keys',
       ]) {
         answers.push(JSON.stringify((await client.get(path)).body));
       }
@@ -122,17 +137,24 @@ describe.each(QUEUE_BACKENDS)('a secret, with the queue on %s,', (queue) => {
     }
   }
 
+  async function aSignedHead(client: ApiClient): Promise<SealHead | undefined> {
+    const { body } = await client.get<PageView<SealHead>>(HEADS);
+    return body.items.find(({ signature }) => signature !== null);
+  }
+
   function expectNoneIn(what: string, text: string): void {
     expect([what, secrets.filter((secret) => text.includes(secret))]).toEqual([what, []]);
   }
 
-  it('really was in use', () => {
+  it('really was in use', async () => {
     const used = rig.simulator.controls.ledger().map(({ authenticatedBy, reply }) => [authenticatedBy, reply?.kind]);
     expect(used).toContainEqual(['aksk', 'answered']);
     expect(used).toContainEqual(['token', 'answered']);
     expect(answers.join()).toContain('[secret]');
     const { body, headers } = receiver.received[0]!;
     new Webhook(SECRETS.callback).verify(body, headers as Record<string, string>);
+    const head = await aSignedHead(operator);
+    expect(head && isSignedBy(head, audit.publicKey)).toBe(true);
   });
 
   it('is in no table, neither of rescan nor of the queue', async () => {
@@ -173,17 +195,21 @@ describe('a configuration that is refused', () => {
   it('names what is wrong, and no value', async () => {
     const folder = await createTestFolder('refused');
     const broken = canary('database');
+    // The end of it is missing.
+    const brokenKey = SECRETS.auditKey.slice(0, -8);
     const service = await spawnService(
       {
         DATABASE_URL: `mysql://user:${broken}@localhost/x`,
         REDIS_URL: `http://${broken}`,
         CREDENTIALS_FILE: `/nowhere/${broken}`,
+        AUDIT_SIGNING_KEY: brokenKey,
       },
       folder,
     );
     expect(await service.exited).toEqual({ code: 1, signal: null });
     const text = service.logText();
-    expect(text).toMatch(/DATABASE_URL[^]*REDIS_URL[^]*CREDENTIALS_FILE/);
+    expect(text).toMatch(/DATABASE_URL[^]*REDIS_URL[^]*AUDIT_SIGNING_KEY[^]*CREDENTIALS_FILE/);
     expect(text).not.toContain(broken);
+    expect(text).not.toContain(brokenKey);
   });
 });
