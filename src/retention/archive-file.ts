@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { createReadStream, createWriteStream } from 'node:fs';
-import { open, rename } from 'node:fs/promises';
+import { open, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
@@ -16,7 +16,6 @@ export interface ArchiveFile {
 
 /** NDJSON, gzip. It has its name only once all of it is on the disk. @param lines without their line breaks */
 export async function writeArchive(folder: string, name: string, lines: AsyncIterable<string>): Promise<ArchiveFile> {
-  const part = join(folder, `${name}.part`);
   const hash = createHash('sha256');
   let rows = 0;
   const counted = async function* (): AsyncGenerator<string> {
@@ -31,10 +30,15 @@ export async function writeArchive(folder: string, name: string, lines: AsyncIte
       yield chunk;
     }
   };
-  await pipeline(Readable.from(counted()), createGzip(), hashed, createWriteStream(part, { flush: true, mode: 0o600 }));
-  await rename(part, join(folder, name));
-  await syncFolder(folder);
+  await writeWhole(folder, name, (part) =>
+    pipeline(Readable.from(counted()), createGzip(), hashed, createWriteStream(part, { flush: true, mode: 0o600 })),
+  );
   return { name, rows, sha256: hash.digest('hex') };
+}
+
+/** JSON. It has its name only once all of it is on the disk. */
+export function writeManifest(folder: string, name: string, manifest: object): Promise<void> {
+  return writeWhole(folder, name, (part) => writeFile(part, `${JSON.stringify(manifest, null, 2)}\n`, { flush: true }));
 }
 
 /** Reads it back from its beginning to its end. @throws Error that says what is wrong with it */
@@ -49,6 +53,14 @@ export async function checkArchive(folder: string, { name, rows, sha256 }: Archi
     read += 1;
   }
   if (hash.digest('hex') !== sha256 || read !== rows) throw new Error(`${path} is not what was written to it`);
+}
+
+/** @param write writes all of a file, and returns once that is on the disk */
+async function writeWhole(folder: string, name: string, write: (part: string) => Promise<void>): Promise<void> {
+  const part = join(folder, `${name}.part`);
+  await write(part);
+  await rename(part, join(folder, name));
+  await syncFolder(folder);
 }
 
 /** A rename is on the disk when its folder is. */

@@ -1,4 +1,3 @@
-import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ArchivedChain, RecordMonth } from '../domain/record-month.js';
 import type { SealHead } from '../domain/seal-head.js';
@@ -6,7 +5,7 @@ import type { Archived } from '../ledger/month-drops.js';
 import type { ArchivedTable, RecordMonthLedger } from '../ledger/record-months.js';
 import type { SealedRows } from '../verifying/sealed-rows.js';
 import { verifyExport } from '../verifying/verify.js';
-import { checkArchive, writeArchive, type ArchiveFile } from './archive-file.js';
+import { checkArchive, writeArchive, writeManifest, type ArchiveFile } from './archive-file.js';
 
 /** By kind: what becomes a file, and the file's name. */
 const FILES = {
@@ -30,9 +29,7 @@ export class Archivist {
       month.kind === 'events' ? await this.events(month) : await this.rows(FILES[month.kind], month, counts);
     const { items, ...rest } = { items: [], ...archived };
     const manifest = { ...month, rows: counts, ...rest, ...(items.length > 0 ? { items } : {}) };
-    await writeFile(join(this.folder, `${nameOf(month)}.json`), `${JSON.stringify(manifest, null, 2)}\n`, {
-      flush: true,
-    });
+    await writeManifest(this.folder, `${nameOf(month)}.json`, manifest);
     return { counts, ...rest };
   }
 
