@@ -10,7 +10,7 @@ import { Archivist } from './retention/archivist.js';
 import { applyRetention, type RetentionOptions } from './retention/retention.js';
 import { SealedRows } from './verifying/sealed-rows.js';
 
-const USAGE = `Usage: npm run retention -- --archive FOLDER [--requests 430d] [--calls 400d] [--lists 90d] [--events 800d] [--dry-run]
+const USAGE = `Usage: npm run retention -- --archive FOLDER [--requests 830d] [--calls 800d] [--lists 90d] [--events 800d] [--dry-run]
 
 Writes months of the record that are older than they are kept to files (NDJSON, gzip), reads them back, and drops their partitions.
 What is not named is kept for ever. Run it once a month, beside the running service.

@@ -21,6 +21,9 @@ export const CALL_COLUMNS = Prisma.sql`
   c.policy_version AS "policyVersion", c.worker, encode(c.body_sha256, 'hex') AS "bodySha256",
   ARRAY(SELECT request_id::text FROM call_request WHERE call_request.call_id = c.id ORDER BY request_id) AS "requestIds"`;
 
+/** Ids have the time of the server's clock, which may step back. */
+const CLOCK_SLACK = '5 minutes';
+
 @Injectable()
 export class CallReader {
   constructor(private readonly prisma: RecordPrisma) {}
@@ -33,8 +36,24 @@ export class CallReader {
   }
 
   /** Newest first. */
-  list(query: CallQueryDto, principal: Principal): Promise<Page<CallDto>> {
-    return this.page(query, (bounds) => newestCalls(query, principal, bounds));
+  async list(query: CallQueryDto, principal: Principal): Promise<Page<CallDto>> {
+    const newest = query.clusterId === undefined ? null : await this.newestOfCluster(query, principal);
+    return newest ?? this.page(query, (bounds) => newestCalls(query, principal, bounds));
+  }
+
+  /**
+   * A page of calls that are all younger than whatever came of requests which were moved to the past: so it costs the same, however often
+   * the cluster was asked for in years.
+   * @returns null where older ones may belong to it
+   */
+  private async newestOfCluster(query: CallQueryDto, principal: Principal): Promise<Page<CallDto> | null> {
+    const page = await this.page(query, (bounds) => newestCalls(query, principal, bounds, 'target'));
+    const last = page.nextCursor === null ? undefined : page.items.at(-1);
+    if (last === undefined) return null;
+    const [past] = await this.prisma.$queryRaw<{ before: string }[]>`
+      SELECT uuidv7_floor(finished_at + ${CLOCK_SLACK}::interval) AS before FROM past_request
+       WHERE finished_at IS NOT NULL ORDER BY finished_at DESC LIMIT 1`;
+    return past === undefined || last.id > past.before ? page : null;
   }
 
   /** Of one request, newest first. @throws DomainError `not_found` */

@@ -22,11 +22,13 @@ const ID = Prisma.sql`c.id`;
 /**
  * The ids of the newest calls that a query asks for. Its most telling filter says which index is read from its end; the other
  * filters are looked at row by row.
+ * @param targets where those of a cluster are looked for: at work and not long ago, or ever
  */
 export function newestCalls(
   query: CallQueryDto,
   principal: Principal,
   page: Pick<PageBounds, 'after' | 'rows'>,
+  targets: 'target' | 'any_target' = 'any_target',
 ): Prisma.Sql {
   const { projectId, taskId, clusterId, upstreamRequestId, since, until } = query;
   const bounds = { ...page, since, until };
@@ -43,7 +45,7 @@ export function newestCalls(
     const prefix = [[Prisma.sql`c.upstream_request_id`, untold(Prisma.sql`${upstreamRequestId}`)]] as const;
     return newest(calls(prefix, Prisma.sql`c.upstream_request_id IS NOT NULL`), bounds);
   }
-  if (clusterId !== undefined) return newest(calls([], ofCluster(clusterId), ofTask(taskId)), bounds);
+  if (clusterId !== undefined) return newest(calls([], ofCluster(clusterId, targets), ofTask(taskId)), bounds);
   if (taskId !== undefined) {
     const tasks = Prisma.sql`
       SELECT s.id FROM scan_task AS s
@@ -57,8 +59,8 @@ export function newestCalls(
 }
 
 /** An array, of which Postgres thinks that it is short: each call is then found by its id. */
-const ofCluster = (clusterId: string): Prisma.Sql =>
-  Prisma.sql`c.id = ANY(ARRAY(SELECT DISTINCT unnest(call_ids) FROM any_target WHERE cluster_id = ${clusterId}))`;
+const ofCluster = (clusterId: string, targets: 'target' | 'any_target'): Prisma.Sql =>
+  Prisma.sql`c.id = ANY(ARRAY(SELECT DISTINCT unnest(call_ids) FROM ${Prisma.raw(targets)} WHERE cluster_id = ${clusterId}))`;
 
 const ofTask = (taskId: string | undefined): Prisma.Sql =>
   taskId === undefined

@@ -3,8 +3,10 @@ import { CallReader } from '../../../src/audit/call-reader.js';
 import { CallQueryDto } from '../../../src/audit/call-query.dto.js';
 import { CallDto } from '../../../src/audit/call.dto.js';
 import { noEvidence, type CallOutcome } from '../../../src/domain/call-outcome.js';
+import { connectWithin } from '../../../src/platform/database/connect.js';
 import type { Page } from '../../../src/platform/http/page.js';
 import type { Principal } from '../../../src/security/principal.js';
+import { moveAll } from '../../support/past-requests.js';
 import { aCredential, answered, CallingWorld, noLimits, PROJECT } from '../../support/calling-world.js';
 
 const everyone: Principal = { keyId: '', caller: 'auditor', scopes: ['audit:read'], projects: '*' };
@@ -34,7 +36,7 @@ async function aCall(
   }[],
   outcome: CallOutcome = answered.accepted,
 ): Promise<string> {
-  for (const one of asked) await world.aRequest(one);
+  for (const one of asked) await world.aRequest({ ...one, callbackUrl: null });
   return (await world.startAndSettle(outcome)).id;
 }
 
@@ -64,6 +66,35 @@ describe('calls', () => {
     expect(await found({ label: 'team:blue', caller: 'billing' })).toEqual([own, shared]);
     expect(await found({ label: 'team:red', caller: 'search', state: 'accepted' })).toEqual([shared]);
     expect(await found({ label: 'team:red', state: 'rejected' })).toEqual([]);
+  });
+
+  it('of a cluster are found without a look at the past where that has none as young', async () => {
+    const calls: string[] = [];
+    for (const taskId of ['t-1', 't-2', 't-3', 't-4', 't-5']) {
+      calls.unshift(await aCall([{ taskId, clusterIds: ['a'] }], answered.badTask));
+      if (taskId === 't-2') await moveAll(world.prisma);
+    }
+    expect(await world.prisma.pastRequest.count()).toBe(2);
+    // Just now: a clock that steps back could have it so.
+    expect(await found({ clusterId: 'a' }, ours, 1)).toEqual(calls);
+    await world.database.asOwner(`UPDATE past_request SET finished_at = finished_at - interval '1 hour'`);
+    expect(await found({ clusterId: 'a' }, ours, 1)).toEqual(calls);
+    expect(await found({ clusterId: 'a' }, ours, 2)).toEqual(calls);
+    expect(await found({ clusterId: 'a', state: 'rejected' }, ours, 4)).toEqual(calls);
+    const owner = await connectWithin(world.database.url, 5_000);
+    await owner.query('BEGIN; LOCK TABLE past_target');
+    const { items, nextCursor } = await reader.list({ limit: 2, clusterId: 'a' }, ours);
+    await owner.end();
+    expect([items.map(({ id }) => id), nextCursor !== null]).toEqual([calls.slice(0, 2), true]);
+  });
+
+  it('of a cluster are in their order, though an older one is of a request that has not ended', async () => {
+    const first = await aCall([{ taskId: 't-1', clusterIds: ['a'] }]);
+    const second = await aCall([{ taskId: 't-2', clusterIds: ['a'] }]);
+    const past = await aCall([{ taskId: 't-3', clusterIds: ['a'] }], answered.badTask);
+    await moveAll(world.prisma);
+    expect(await world.prisma.pastRequest.count()).toBe(1);
+    expect(await found({ clusterId: 'a' }, ours, 1)).toEqual([past, second, first]);
   });
 
   it('are found by what was answered', async () => {
