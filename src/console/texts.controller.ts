@@ -3,6 +3,7 @@ import { ApiNoContentResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { RedactionLedger } from '../ledger/redactions.js';
 import { ApiProblems } from '../platform/http/api-problems.js';
 import { noSuchThing, PathSha256 } from '../platform/http/path-id.js';
+import { otherProject } from '../security/own.js';
 import type { Principal } from '../security/principal.js';
 import { Caller, NeedsScope } from '../security/route-access.js';
 import { RedactTextDto } from './redact-text.dto.js';
@@ -26,7 +27,9 @@ export class TextsController {
     @Body() { reason }: RedactTextDto,
     @Caller() caller: Principal,
   ): Promise<void> {
-    if (!(await this.redactions.isWithin(hash, caller.projects))) throw noSuchThing();
+    const isWithin = await this.redactions.isWithin(hash, caller.projects);
+    if (isWithin === null) throw noSuchThing();
+    if (!isWithin) throw otherProject();
     await this.redactions.redact(hash, reason, caller);
   }
 }

@@ -25,13 +25,13 @@ export class RedactionLedger {
     return { ...outcome, evidence: { ...outcome.evidence, errorText: row?.said ?? null } };
   }
 
-  /** Whether there is such a text, and all events that speak of it are of these projects. */
-  async isWithin(hash: string, projects: readonly string[] | '*'): Promise<boolean> {
+  /** Whether all events that speak of a text are of these projects; null where there is no such text. */
+  async isWithin(hash: string, projects: readonly string[] | '*'): Promise<boolean | null> {
     const isOther = Prisma.sql`project_id IS NULL OR project_id <> ALL(${projects === '*' ? [] : [...projects]}::text[])`;
     const [row] = await this.prisma.$queryRaw<{ isWithin: boolean }[]>`
       SELECT ${projects === '*'} OR NOT EXISTS (SELECT 1 FROM event WHERE text_hash = t.hash AND (${isOther})) AS "isWithin"
         FROM event_text AS t WHERE t.hash = decode(${hash}, 'hex')`;
-    return row?.isWithin ?? false;
+    return row?.isWithin ?? null;
   }
 
   /**

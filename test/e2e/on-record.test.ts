@@ -142,6 +142,7 @@ describe('what callers and operators do', () => {
 describe('refused access', () => {
   it('is on record with the key, the route and the reason, at the latest when the service stops', async () => {
     const reader = await rig.client({ caller: 'reader', scopes: ['audit:read'], projects: ['project-2'] });
+    const stranger = await rig.client({ caller: 'stranger', scopes: ['ops'], projects: ['project-2'] });
     const writer = await rig.client({ caller: 'writer', scopes: ['requests:write', 'requests:read'] });
     const revoked = await rig.client({ caller: 'leaver' });
     await rig.query("UPDATE api_key SET revoked_at = now() WHERE caller = 'leaver'");
@@ -156,6 +157,13 @@ describe('refused access', () => {
     expect((await writer.cancel(request)).status).toBe(403);
     expect((await reader.get(`/v1/requests/${request}`)).status).toBe(404);
     expect((await reader.get(`/v1/requests/${randomUUID()}`)).status).toBe(404);
+    await rig.query(`
+      INSERT INTO event_text (hash, text) VALUES (text_hash('theirs'), 'theirs');
+      INSERT INTO event (kind, actor, project_id, text_hash, data) VALUES ('test.said', 'tester', 'project-1', text_hash('theirs'), '{}')`);
+    const [theirs] = await rig.query<{ hash: string }>("SELECT encode(text_hash('theirs'), 'hex') AS hash");
+    for (const hash of [theirs?.hash, '0'.repeat(64)]) {
+      expect((await stranger.post(`/v1/audit/texts/${hash}/redact`, { reason: 'a name' })).status).toBe(404);
+    }
     await service.stop();
 
     const seen = (await events("kind = 'access.refused'")).map(({ actor, key_id, data }) => {
@@ -170,6 +178,7 @@ describe('refused access', () => {
         ['writer', true, 'GET', '/metrics', 'missing_scope', 1],
         ['writer', true, 'POST', '/v1/requests/:id/cancel', 'not_owner', 1],
         ['reader', true, 'GET', '/v1/requests/:id', 'other_project', 1],
+        ['stranger', true, 'POST', '/v1/audit/texts/:hash/redact', 'other_project', 1],
       ]
         .map((one) => JSON.stringify(one))
         .sort(),
