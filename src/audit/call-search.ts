@@ -43,7 +43,8 @@ export function newestCalls(
 
   if (upstreamRequestId !== undefined) {
     const prefix = [[Prisma.sql`c.upstream_request_id`, untold(Prisma.sql`${upstreamRequestId}`)]] as const;
-    return newest(calls(prefix, Prisma.sql`c.upstream_request_id IS NOT NULL`), bounds);
+    const besides = [ofTask(taskId), ofCluster(clusterId, targets)];
+    return newest(calls(prefix, Prisma.sql`c.upstream_request_id IS NOT NULL`, ...besides), bounds);
   }
   if (clusterId !== undefined) return newest(calls([], ofCluster(clusterId, targets), ofTask(taskId)), bounds);
   if (taskId !== undefined) {
@@ -59,8 +60,10 @@ export function newestCalls(
 }
 
 /** An array, of which Postgres thinks that it is short: each call is then found by its id. */
-const ofCluster = (clusterId: string, targets: 'target' | 'any_target'): Prisma.Sql =>
-  Prisma.sql`c.id = ANY(ARRAY(SELECT DISTINCT unnest(call_ids) FROM ${Prisma.raw(targets)} WHERE cluster_id = ${clusterId}))`;
+const ofCluster = (clusterId: string | undefined, targets: 'target' | 'any_target'): Prisma.Sql =>
+  clusterId === undefined
+    ? Prisma.sql`true`
+    : Prisma.sql`c.id = ANY(ARRAY(SELECT DISTINCT unnest(call_ids) FROM ${Prisma.raw(targets)} WHERE cluster_id = ${clusterId}))`;
 
 const ofTask = (taskId: string | undefined): Prisma.Sql =>
   taskId === undefined

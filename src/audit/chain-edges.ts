@@ -19,14 +19,23 @@ export class ChainEdges {
   constructor(private readonly prisma: RecordPrisma) {}
 
   async around({ projects, since, until }: ExportFilter): Promise<ChainEdge[]> {
+    // First: what is sealed meanwhile may lie beyond `until`, or not, and is left out.
+    const ends = until === null ? new Map<string, bigint>() : await this.ends(projects);
     const [firsts, lasts] = [await this.at(since, projects), await this.at(until, projects)];
-    const ids = new Set([...firsts.keys(), ...lasts.keys()]);
+    const ids = new Set([...firsts.keys(), ...lasts.keys(), ...ends.keys()]);
     const placeOf = (seq: bigint | undefined): number | null => (seq === undefined ? null : Number(seq));
     return [...ids].map((projectId) => ({
       projectId,
       first: placeOf(firsts.get(projectId)?.from),
-      last: placeOf(lasts.get(projectId)?.before),
+      last: placeOf(lasts.get(projectId)?.before ?? ends.get(projectId)),
     }));
+  }
+
+  private async ends(projects: readonly string[] | '*'): Promise<Map<string, bigint>> {
+    const isAsked = projects === '*' ? Prisma.sql`true` : Prisma.sql`project_id = ANY(${[...projects]}::text[])`;
+    const chains = await this.prisma.$queryRaw<{ projectId: string; seq: bigint }[]>`
+      SELECT project_id AS "projectId", seq FROM seal_chain WHERE ${isAsked}`;
+    return new Map(chains.map(({ projectId, seq }) => [projectId, seq]));
   }
 
   private async at(moment: Date | null, projects: readonly string[] | '*'): Promise<Map<string, Edge>> {

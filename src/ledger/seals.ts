@@ -39,12 +39,26 @@ const AHEAD = Prisma.sql`(SELECT pg_snapshot_xmax(pg_current_snapshot()))`;
 const SERVER = Prisma.sql`(SELECT system_identifier::text FROM pg_control_system())`;
 
 /** Of `data` in a batch, as it is stored: the end of 100,000 targets is one event. */
-export const SEAL_BYTES = 1024 * 1024;
+const SEAL_BYTES = 1024 * 1024;
+
+export interface SealBatch {
+  readonly events: readonly UnsealedEvent[];
+  /** Whether it ended because it was full, and not because there was no more. */
+  readonly isFull: boolean;
+}
+
+type BatchRow = UnsealedEvent & { readonly found: number };
+
+function toBatch(rows: readonly BatchRow[], limit: number): SealBatch {
+  const found = rows[0]?.found ?? 0;
+  // What is no column of an event is none of its hash's.
+  return { events: rows.map(({ found: _, ...event }) => event), isFull: found === limit || rows.length < found };
+}
 
 /** As many events of some, in their order, as fit into a batch; the first in any case. */
 const batchOf = (events: Prisma.Sql, order: Prisma.Sql): Prisma.Sql => Prisma.sql`
-  SELECT ${EVENT_COLUMNS}, EXISTS (SELECT 1 FROM event_seal AS s WHERE s.event_id = e.id) AS "isSealed"
-    FROM (SELECT event.*, sum(pg_column_size(data)) OVER (ORDER BY ${order}) - pg_column_size(data) AS before
+  SELECT ${EVENT_COLUMNS}, EXISTS (SELECT 1 FROM event_seal AS s WHERE s.event_id = e.id) AS "isSealed", e.found
+    FROM (SELECT event.*, (count(*) OVER ())::int AS found, sum(pg_column_size(data)) OVER (ORDER BY ${order}) - pg_column_size(data) AS before
             FROM (${events}) AS event) AS e
    WHERE e.before < ${SEAL_BYTES}::int`;
 
@@ -68,19 +82,21 @@ export class SealLedger {
   }
 
   /** The next events below the horizon, by (tx, id): nothing can come before them any more. */
-  next(tx: Tx, after: SealProgress, limit: number): Promise<UnsealedEvent[]> {
+  async next(tx: Tx, after: SealProgress, limit: number): Promise<SealBatch> {
     const events = Prisma.sql`
       SELECT * FROM event WHERE (tx, id) > (${after.tx}::xid8, ${after.eventId}::uuid) AND tx < ${HORIZON}
        ORDER BY tx, id LIMIT ${limit}::int`;
-    return tx.$queryRaw<UnsealedEvent[]>`${batchOf(events, Prisma.sql`tx, id`)} ORDER BY e.tx, e.id`;
+    const rows = await tx.$queryRaw<BatchRow[]>`${batchOf(events, Prisma.sql`tx, id`)} ORDER BY e.tx, e.id`;
+    return toBatch(rows, limit);
   }
 
   /** The next events of the walk, by id; `isSealed` also where it is too early: those `next` will come to. */
-  walk(tx: Tx, afterId: string, limit: number): Promise<UnsealedEvent[]> {
+  async walk(tx: Tx, afterId: string, limit: number): Promise<SealBatch> {
     const events = Prisma.sql`SELECT * FROM event WHERE id > ${afterId}::uuid ORDER BY id LIMIT ${limit}::int`;
-    return tx.$queryRaw<UnsealedEvent[]>`
+    const rows = await tx.$queryRaw<BatchRow[]>`
       SELECT part.*, part."isSealed" OR (part.tx::xid8 >= ${HORIZON} AND part.tx::xid8 < ${AHEAD}) AS "isSealed"
         FROM (${batchOf(events, Prisma.sql`id`)}) AS part ORDER BY part.id`;
+    return toBatch(rows, limit);
   }
 
   async chainEnds(tx: Tx, projectIds: readonly string[]): Promise<ChainEnd[]> {

@@ -30,18 +30,18 @@ export class Sealer {
   }
 
   private async goOn(tx: Tx, at: SealProgress, limit: number): Promise<boolean> {
-    const events = await this.ledger.next(tx, at, limit);
+    const { events, isFull } = await this.ledger.next(tx, at, limit);
     const last = events.at(-1);
     if (!last) return false;
     await this.seal(tx, events);
     await this.ledger.advance(tx, { tx: last.tx, eventId: last.id, walkId: null });
-    return true;
+    return isFull;
   }
 
   private async walkOn(tx: Tx, at: SealProgress, walkId: string, limit: number): Promise<boolean> {
-    const events = await this.ledger.walk(tx, walkId, limit);
+    const { events, isFull } = await this.ledger.walk(tx, walkId, limit);
     await this.seal(tx, events);
-    await this.ledger.advance(tx, { ...at, walkId: events.at(-1)?.id ?? null });
+    await this.ledger.advance(tx, { ...at, walkId: isFull ? (events.at(-1)?.id ?? null) : null });
     return true;
   }
 

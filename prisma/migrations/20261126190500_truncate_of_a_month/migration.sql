@@ -45,9 +45,7 @@ BEGIN
       END IF;
     END LOOP;
   END LOOP;
-  IF made > 0 THEN
-    PERFORM guard_partitions();
-  END IF;
+  PERFORM guard_partitions();
   RETURN made;
 END $$;
 

@@ -104,6 +104,9 @@ describe('calls', () => {
     expect(await found({ httpStatus: 400 })).toEqual([rejected]);
     expect(await found({ httpStatus: 200 })).toEqual([accepted]);
     expect(await found({ upstreamRequestId: 'up-7' })).toEqual([rejected]);
+    expect(await found({ upstreamRequestId: 'up-7', clusterId: 'b', taskId: 'task-2' })).toEqual([rejected]);
+    expect(await found({ upstreamRequestId: 'up-7', clusterId: 'a' })).toEqual([]);
+    expect(await found({ upstreamRequestId: 'up-7', taskId: 'task-1' })).toEqual([]);
     expect(await found({ errorCode: 'HSS.0011' })).toEqual([rejected]);
     expect(await found({ state: 'accepted' })).toEqual([accepted]);
     expect(await found({ effect: 'none' })).toEqual([rejected, accepted]);

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { EventExport } from '../../../src/audit/event-export.js';
 import { verifyExport, type Report } from '../../../src/verifying/verify.js';
 import type { ApiClient } from '../../support/api-client.js';
 import { openAuditApp, type AuditApp } from '../../support/audit-app.js';
@@ -44,15 +45,16 @@ it('an export of events verifies as it comes from the service, and not when a wo
   expect(changed.findings).toMatchObject([{ projectId: PROJECT, what: 'changed' }]);
 });
 
+const anEvent = (projectId: string, at: string): Promise<number> =>
+  world.prisma.$executeRaw`
+    INSERT INTO event (id, at, kind, actor, project_id, data)
+    VALUES ((substr(uuidv7_floor(${at}::timestamptz)::text, 1, 14) || substr(uuidv7()::text, 15))::uuid, ${at}::timestamptz,
+            'test.happened', 'tester', ${projectId}, '{}')`;
+
 /** Of two transactions at once, the one that began to write first stands first in the chain, also where it did so later. */
 it('an export that is narrowed by time has no gap in a chain, however the times of its events lie', async () => {
   const at = (seconds: number): string => new Date(Date.UTC(2026, 10, 20, 12, 0, seconds)).toISOString();
-  for (const seconds of [0, 10, 5, 20, 15, 40, 30, 50]) {
-    await world.prisma.$executeRaw`
-      INSERT INTO event (id, at, kind, actor, project_id, data)
-      VALUES ((substr(uuidv7_floor(${at(seconds)}::timestamptz)::text, 1, 14) || substr(uuidv7()::text, 15))::uuid, ${at(seconds)}::timestamptz,
-              'test.happened', 'tester', 'p-mixed', '{}')`;
-  }
+  for (const seconds of [0, 10, 5, 20, 15, 40, 30, 50]) await anEvent('p-mixed', at(seconds));
   await sealEverything(world.prisma);
   const seconds = async (query: string): Promise<number[]> => {
     const text = await (await getExport(auditor, `kind=events&format=ndjson&${query}`)).text();
@@ -68,4 +70,21 @@ it('an export that is narrowed by time has no gap in a chain, however the times 
   // Near by, but none within.
   expect(await seconds(`since=${at(55)}&until=${at(58)}`)).toEqual([]);
   expect(await seconds(`until=${at(0)}`)).toEqual([]);
+});
+
+it('an export of events ends where a chain ended when it began, also where nothing was near', async () => {
+  const source = new EventExport(world.record);
+  await anEvent('p-quiet', '2026-11-20T11:50:00Z');
+  await sealEverything(world.prisma);
+  const until = new Date('2026-11-20T12:00:00Z');
+  const scope = await source.scope({ projects: ['p-quiet'], since: null, until });
+  await anEvent('p-quiet', '2026-11-20T12:02:00Z');
+  await sealEverything(world.prisma);
+  const lines = (await source.page(scope, null, 10)).map(
+    (line) => JSON.parse(line) as { seq: number; wanted: boolean },
+  );
+  expect(lines.map(({ seq, wanted }) => [seq, wanted])).toEqual([
+    [1, true],
+    [2, false],
+  ]);
 });

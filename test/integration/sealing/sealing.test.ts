@@ -94,21 +94,27 @@ describe('the sealer', () => {
   });
 
   it('takes fewer at once where they are large', async () => {
+    await someEvents(prisma, 1);
+    await sealEverything(prisma);
     await prisma.$executeRaw`
       INSERT INTO event (kind, actor, project_id, data)
       SELECT 'test.happened', 'tester', 'p-1', (SELECT jsonb_agg(md5((n * i)::text)) FROM generate_series(1, 20000) AS i)
         FROM generate_series(1, 4) AS n`;
-    const seals: number[] = [];
+    const seals: [sealed: number, isMore: boolean][] = [];
     const isDone = async (): Promise<boolean> => {
       const before = await prisma.eventSeal.count();
-      await sealer.sealBatch();
+      const isMore = await sealer.sealBatch();
       const sealed = (await prisma.eventSeal.count()) - before;
-      if (sealed > 0) seals.push(sealed);
-      return before + sealed === 4;
+      if (sealed > 0) seals.push([sealed, isMore]);
+      return before + sealed === 5;
     };
     await eventually(isDone);
-    expect(seals).toEqual([2, 2]);
-    expect(await expectChains(database.url)).toEqual({ 'p-1': 4 });
+    // Where there was no more, it may rest, and heads are published: under load there is always a little more.
+    expect(seals).toEqual([
+      [2, true],
+      [2, false],
+    ]);
+    expect(await expectChains(database.url)).toEqual({ 'p-1': 5 });
   });
 
   it('does not wait for another that seals just now', async () => {
