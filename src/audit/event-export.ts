@@ -4,8 +4,8 @@ import { Prisma } from '../generated/prisma/client.js';
 import { ID_LENGTH, isUpstreamId } from '../platform/http/ids.js';
 import { decodeCursor } from '../platform/http/page.js';
 import { EVENT_COLUMNS } from '../platform/prisma/event-columns.js';
-import { ChainEdges } from './chain-edges.js';
 import { RecordPrisma } from '../platform/prisma/record-prisma.js';
+import { ChainEdges } from './chain-edges.js';
 import {
   momentOf,
   readLines,

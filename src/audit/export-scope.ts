@@ -22,7 +22,7 @@ export interface ExportScope extends ExportFilter {
   /** Ids from this one on, and below that one: they bound what is read, and `since` and `until` cut its edges exactly. */
   readonly idsFrom: string;
   readonly idsBelow: string;
-  /** Of chains that have events near `since` or `until`. */
+  /** Of chains that have events near `since`, and of all where there is an `until`. Only of events. */
   readonly edges: readonly ChainEdge[];
 }
 

@@ -3,7 +3,7 @@ import pg from 'pg';
 import { PrismaClient } from '../../src/generated/prisma/client.js';
 import { withSettings } from '../../src/platform/database/with-settings.js';
 import { PrismaService } from '../../src/platform/prisma/prisma.service.js';
-import type { RecordPrisma } from '../../src/platform/prisma/record-prisma.js';
+import { RECORD_SETTINGS, type RecordPrisma } from '../../src/platform/prisma/record-prisma.js';
 import { statementNames } from '../../src/platform/prisma/statement-names.js';
 
 /** A node of `EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON)`; what it counts is an average of its loops. */
@@ -42,6 +42,9 @@ const SETTINGS = {
   'auto_explain.log_format': 'json',
   'auto_explain.log_level': 'notice',
 };
+
+/** As auditors are connected, over tables of which none that counts is small: whole reads need not be made dear to be seen. */
+export const OF_READERS = { ...RECORD_SETTINGS, enable_seqscan: 'on' };
 
 /**
  * The service's own connection, prepared statements included, over a Postgres that tells how it carried out each statement:

@@ -6,11 +6,11 @@ import type { ExportSource } from '../../../src/audit/export-scope.js';
 import { TargetExport } from '../../../src/audit/target-export.js';
 import { connectWithin } from '../../../src/platform/database/connect.js';
 import { PrismaService } from '../../../src/platform/prisma/prisma.service.js';
-import { RECORD_SETTINGS, type RecordPrisma } from '../../../src/platform/prisma/record-prisma.js';
+import type { RecordPrisma } from '../../../src/platform/prisma/record-prisma.js';
 import { autovacuum } from '../../support/autovacuum.js';
 import { sealAll, writeHistory } from '../../support/history.js';
 import { moveAll } from '../../support/past-requests.js';
-import { listenToPlans, type Plan } from '../../support/plans.js';
+import { listenToPlans, OF_READERS, type Plan } from '../../support/plans.js';
 import { createTestDatabase, type TestDatabase } from '../../support/test-database.js';
 
 const PAGES = 3;
@@ -57,9 +57,7 @@ describe.each([
 ])('%s', (_phase, prepare) => {
   beforeAll(async () => {
     await prepare();
-    // As everywhere else: no table is small.
-    const settings = { ...RECORD_SETTINGS, enable_seqscan: 'on' };
-    prisma = listenToPlans(database.url, (plan) => plans.push(plan), settings);
+    prisma = listenToPlans(database.url, (plan) => plans.push(plan), OF_READERS);
   }, 120_000);
   afterAll(() => prisma.$disconnect());
 

@@ -7,13 +7,13 @@ import { EventQueryDto } from '../../../src/audit/event-query.dto.js';
 import { EventReader } from '../../../src/audit/event-reader.js';
 import { connectWithin } from '../../../src/platform/database/connect.js';
 import { PrismaService } from '../../../src/platform/prisma/prisma.service.js';
-import { RECORD_SETTINGS, type RecordPrisma } from '../../../src/platform/prisma/record-prisma.js';
+import type { RecordPrisma } from '../../../src/platform/prisma/record-prisma.js';
 import type { Principal } from '../../../src/security/principal.js';
 import { writeHistory, type History } from '../../support/audit-history.js';
 import { autovacuum } from '../../support/autovacuum.js';
 import { moveAll } from '../../support/past-requests.js';
 import { createTestDatabase, type TestDatabase } from '../../support/test-database.js';
-import { listenToPlans, type Plan } from '../../support/plans.js';
+import { listenToPlans, OF_READERS, type Plan } from '../../support/plans.js';
 
 const PROJECTS = 10;
 const LIMIT = 20;
@@ -94,9 +94,7 @@ describe.each([
 ])('%s', (_phase, prepare) => {
   beforeAll(async () => {
     await prepare();
-    // As everywhere else: no table is small.
-    const settings = { ...RECORD_SETTINGS, enable_seqscan: 'on' };
-    prisma = listenToPlans(database.url, (plan) => plans.push(plan), settings);
+    prisma = listenToPlans(database.url, (plan) => plans.push(plan), OF_READERS);
   }, 120_000);
   afterAll(() => prisma.$disconnect());
 

@@ -80,7 +80,7 @@ interface Operation {
 }
 
 let faults: FailingStatements;
-let kept: KeptRows;
+let kept: KeptRows | undefined;
 let world: CallingWorld;
 let queue: Queue<Bell>;
 let bells: Bells;
@@ -126,7 +126,8 @@ beforeEach(async () => {
   );
 });
 afterEach(async () => {
-  await kept.end();
+  await kept?.end();
+  kept = undefined;
   await faults.observer.$disconnect();
   await world.close();
 });
